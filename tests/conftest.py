@@ -1,0 +1,28 @@
+"""What all tests share: a private home, and the folder of real benchmark data where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the tables and the store of the person who runs it."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("NAS_HARNESS_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that NAS_HARNESS_TEST_DATA names; skips, with the reason, where there is none."""
+    named = os.environ.get("NAS_HARNESS_TEST_DATA")
+    if not named:
+        pytest.skip("NAS_HARNESS_TEST_DATA names no folder of real benchmark data")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.skip(f"NAS_HARNESS_TEST_DATA={named} is no folder")
+    return folder
