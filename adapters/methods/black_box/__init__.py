@@ -1,0 +1,1 @@
+"""Black-box searchers: they see an architecture's validation accuracy and nothing else."""

@@ -1,0 +1,181 @@
+"""Sums of random costs on a lattice, by generating functions and one FFT.
+
+A search draws costs c1, c2, ... independently; its n-th evaluation is finished at their sum. What
+has happened by cost t is a coefficient of a power series in w whose exponent is the cost in
+lattice steps. Series are held by their values at the points w = r exp(-2 pi i k / size), r < 1:
+products of series are products of values, and an inverse FFT gives the coefficients. The radius
+r damps what would wrap around from beyond ``size`` by r**size = 1e-9, and costs as many digits
+at the far end, so coefficients are good to about nine digits of the largest value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.metrics.ranked_cells import RankedCells
+
+Array = NDArray[np.float64]
+Series = NDArray[np.complex128]
+
+WRAPPED = 1e-9
+LATTICE_POINTS = (1 << 13) - 1
+BLOCKS = 256
+
+
+class Lattice:
+    """Costs 0, step, 2 step, ... up to ``horizon``, in the unit of ``horizon``.
+
+    A cost between two lattice points is split among them so that its mean stays what it is: a
+    sum of n costs keeps its mean and gains at most n step**2 / 4 of variance. Times are rounded
+    down. Where every cost and every time asked for is a multiple of the step, nothing is lost.
+    """
+
+    def __init__(self, horizon: float, step: float) -> None:
+        self.step = step
+        self.last = self.index(horizon)
+        self.size = 1 << max(1, self.last.bit_length())
+        self._damping = WRAPPED ** (np.arange(self.size) / self.size)
+        turn = -2j * math.pi * np.arange(self.size // 2 + 1) / self.size
+        self.w: Series = WRAPPED ** (1 / self.size) * np.exp(turn)
+
+    def index(self, time: float) -> int:
+        """The lattice point at or before ``time``; rounding errors of the quotient forgiven."""
+        return math.floor(time / self.step * (1 + 1e-12) + 1e-9)
+
+    def split(self, costs: Array) -> tuple[NDArray[np.int64], Array]:
+        """The lattice point at or before each cost, and the share that belongs to the next one.
+
+        Points beyond the last are all put at ``size``, where ``transform`` leaves them out:
+        they cannot be reached by the horizon.
+        """
+        place = np.minimum(costs / self.step, self.size)
+        below = np.floor(place * (1 + 1e-12) + 1e-9).astype(np.int64)
+        return below, np.clip(place - below, 0.0, 1.0)
+
+    def transform(self, below: NDArray[np.int64], share: Array, mass: Array) -> Series:
+        """The series of cells with ``mass`` at split costs, shape (cells,) each."""
+        size = self.size
+        at = np.bincount(below, mass * (1 - share), minlength=size)[:size]
+        at[1:] += np.bincount(below, mass * share, minlength=size)[: size - 1]
+        values: Series = np.fft.rfft(at * self._damping)
+        return values
+
+    def running_sum(self, series: Series) -> Series:
+        """The series whose coefficient at t is the sum of all coefficients up to t."""
+        return series / (1 - self.w)
+
+    def coefficients(self, series: Series) -> Array:
+        """All coefficients up to the horizon, shape (last + 1,)."""
+        damped = np.fft.irfft(series, self.size)[: self.last + 1]
+        coefficients: Array = damped / self._damping[: self.last + 1]
+        return coefficients
+
+
+class CostSearch:
+    """Random search over ranked cells, watched on the cost axis until ``horizon``.
+
+    The path to an incumbent i of block g is: any number of draws from lower blocks, then i, then
+    any number from blocks up to g. With f the series of costs drawn from a set of blocks, any
+    number of draws has the series 1 / (1 - f), so the incumbent's is
+
+        1 / (1 - f[< g])  *  mass(i) w**cost(i)  *  1 / (1 - f[<= g]),
+
+    times the series of how the path ends: with a draw that is not finished yet, or with one that
+    crosses the budget. Answers enter as further masses, and the series of all blocks add up
+    before the inverse FFT.
+    """
+
+    def __init__(self, cells: RankedCells, horizon: float, step: float | None) -> None:
+        if horizon <= 0 or (step is not None and not 0 < step <= horizon):
+            raise ValueError(f"no lattice of step {step} up to cost {horizon}")
+        self.cells = cells
+        self.lattice = Lattice(horizon, step or horizon / LATTICE_POINTS)
+        self._below, self._share = self.lattice.split(cells.cost)
+        draws = horizon / float(cells.cost @ cells.weight)
+        self.block_of = _blocks(cells, draws)[cells.group_of]
+        self._starts = np.flatnonzero(np.diff(self.block_of, prepend=-1))
+        self._block_mass = np.add.reduceat(cells.weight, self._starts)
+
+    @property
+    def share_of_block(self) -> Array:
+        """The weight of each cell within its block, shape (cells,)."""
+        return self.cells.weight / self._block_mass[self.block_of]
+
+    def finished(self, index: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """The incumbent among the evaluations finished by the lattice points ``index``.
+
+        Mean and mean square of its answer (an unfinished start counts as 0), shape (points,); and
+        the probability that it lies in each block, shape (points, blocks).
+        """
+        lattice, answer = self.lattice, self.cells.answer
+        unfinished = lattice.running_sum(1 - self._series(slice(None)))
+        chances = np.empty((len(index), len(self._starts)))
+        mean, square = np.zeros_like(lattice.w), np.zeros_like(lattice.w)
+        for block, members, costs, before, after in self._blocks_upwards():
+            paths = 1 / (before * after)
+            mean += paths * self._series(members, answer)
+            square += paths * self._series(members, answer**2)
+            chances[:, block] = lattice.coefficients(paths * costs * unfinished)[index]
+        at = lattice.coefficients
+        return (
+            at(mean * unfinished)[index],
+            at(square * unfinished)[index],
+            np.maximum(chances, 0.0),
+        )
+
+    def crossed(self) -> tuple[Array, Array]:
+        """Mean and mean square of the answer when the draw that crosses the horizon counts.
+
+        Shape (1,) both.
+        """
+        lattice, weight = self.lattice, self.cells.weight
+        answers = np.stack([self.cells.answer, self.cells.answer**2])
+        moments = np.zeros((2, len(lattice.w)), dtype=np.complex128)
+        mass = 0.0
+        for block, members, _, before, after in self._blocks_upwards():
+            mass += float(self._block_mass[block])
+            # The draw that crosses is either no better than the incumbent, or it is the incumbent.
+            stays = (mass - 1 + after) / (before * after)
+            for moment, answer in enumerate(answers):
+                costs = self._series(members, answer)
+                all_costs = float(weight[members] @ answer[members])
+                moments[moment] += costs * stays + (all_costs - costs) / before
+        # The series of P(cost >= d), d = 1, 2, ..., is w (mass - f(w)) / (1 - w).
+        crossing = lattice.running_sum(lattice.w)
+        mean, square = (lattice.coefficients(moment * crossing)[-1:] for moment in moments)
+        return mean, square
+
+    def _blocks_upwards(self) -> Iterator[tuple[int, slice, Series, Series, Series]]:
+        """Each block's number and cells, the series f of its costs, and 1 - f[< g], 1 - f[<= g]."""
+        before = np.ones_like(self.lattice.w)
+        ends = np.append(self._starts[1:], len(self.block_of))
+        for block, (start, end) in enumerate(zip(self._starts, ends, strict=True)):
+            members = slice(start, end)
+            costs = self._series(members)
+            after = before - costs
+            yield block, members, costs, before, after
+            before = after
+
+    def _series(self, members: slice, answer: Array | None = None) -> Series:
+        """The series of the members' costs, each weighed by its weight (times its answer)."""
+        mass = self.cells.weight[members]
+        if answer is not None:
+            mass = mass * answer[members]
+        return self.lattice.transform(self._below[members], self._share[members], mass)
+
+
+def _blocks(cells: RankedCells, draws: float) -> NDArray[np.int64]:
+    """The block of each tie group, shape (groups,): 0, 1, ... upwards, none left out.
+
+    A block is at most about log(1 + draws) / 256 of the weight above it, that of one in
+    ``draws`` draws added: while it holds the incumbent it is hardly drawn from twice.
+    """
+    middle = cells.above + cells.group_mass / 2
+    least = 1 / draws
+    depth = np.log((1 + least) / (middle + least)) / np.log((1 + least) / least)
+    _, block = np.unique((depth * BLOCKS).astype(np.int64), return_inverse=True)
+    return block.astype(np.int64)
