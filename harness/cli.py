@@ -1,0 +1,110 @@
+"""The command line: verbs loaded when used, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, did_you_mean
+
+VERBS = {
+    "run": ("harness.commands.run:run", "Run a suite and show its leaderboard."),
+    "leaderboard": (
+        "harness.commands.leaderboard:leaderboard",
+        "Show, write or plot the leaderboard of runs already done.",
+    ),
+    "tables": ("harness.commands.tables:group", "Import, list, check and export benchmark tables."),
+    "ls": ("harness.commands.ls:ls", "List methods, spaces, tables, suites and other adapters."),
+    "doctor": ("harness.commands.doctor:doctor", "Say what is installed, where things lie."),
+    "bench": ("harness.commands.bench:bench", "Measure how fast the harness is on this machine."),
+}
+"""Verb -> where it lies, and its line in the help, which loads nothing."""
+
+BUG, INTERRUPTED = 3, 130
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported only when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of a user's work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; a wrong one is refused with the near names."""
+        if cmd_name not in VERBS:
+            raise HarnessError(f"unknown command {cmd_name!r}{did_you_mean(cmd_name, VERBS)}")
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{VERBS[cmd_name][0]} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nas-harness")
+def commands() -> None:
+    """Evaluate methods of neural architecture search, and say whether they differ."""
+
+
+def main() -> None:
+    """The command ``harness``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: the only error boundary there is.
+
+    0 done; 1 something the user can put right, told in one line; 130 interrupted; 3 a bug, whose
+    details are in the file named.
+    """
+    try:
+        result = commands.main(list(arguments), prog_name="harness", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except (HarnessError, click.ClickException) as error:
+        _complain(_line(error))
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted; what was finished is stored, the same command goes on")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has seen enough; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug is reported, not thrown at users
+        _complain(f"this is a bug: {type(error).__name__}: {error}; details in {_log(arguments)}")
+        return BUG
+
+
+def _line(error: HarnessError | click.ClickException) -> str:
+    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return " ".join(text.split())
+
+
+def _complain(line: str) -> None:
+    click.echo(f"error: {line}", err=True)
+
+
+def _log(arguments: Sequence[str]) -> Path:
+    """Everything that a report of the bug needs, in a file of its own."""
+    from harness.provenance import of_process
+
+    handle, name = tempfile.mkstemp(prefix="nas-harness-", suffix=".log")
+    with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - an open descriptor
+        file.write(f"{datetime.now(UTC).isoformat()}\nharness {' '.join(arguments)}\n")
+        file.write(f"{of_process()}\n{traceback.format_exc()}")
+    return Path(name)

@@ -1,0 +1,117 @@
+"""``harness bench``: the figures that users wait for, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from harness.speed import Figure
+
+TEST_DATA = "NAS_HARNESS_TEST_DATA"
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--nats",
+    type=click.Path(exists=True, path_type=Path),
+    help="NATS-Bench records, file or folder, to measure PyPI nats-bench on beside ours.",
+)
+def bench(as_json: bool, workers: int, nats: Path | None) -> int:
+    """Measure the harness: help, tables, queries, searches, leaderboards.
+
+    Uses the imported table nas-bench-201, or a made-up one of the same size where there is none.
+    Exit code 1 where a target is missed.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    with tempfile.TemporaryDirectory(prefix="nas-harness-bench-") as folder:
+        report = _measure(Path(folder), workers, nats or _test_records(), quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    return 1 if any(figure["met"] is False for figure in report["figures"]) else 0
+
+
+def _test_records() -> Path | None:
+    """The genuine NATS-Bench records among the test data, where those are at hand."""
+    named = os.environ.get(TEST_DATA)
+    folder = Path(named) / "nats_bench_records" if named else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> dict[str, Any]:
+    from harness import provenance, speed
+    from harness.home import VARIABLE, home
+    from harness.tables.catalog import open_table
+
+    source = "imported"
+    if not (home() / "tables" / "nas-bench-201").is_dir():
+        from harness.conformance.synthetic import write_synthetic_table
+
+        source = "made up, of the same size"
+        os.environ[VARIABLE] = str(folder)
+        write_synthetic_table(folder / "tables" / "nas-bench-201")
+    table = open_table("nas-bench-201")
+    steps: list[tuple[str, Callable[[], list[Figure]]]] = [
+        ("help", speed.help_command),
+        ("opening a table", lambda: speed.opening(table)),
+        ("single queries", lambda: speed.single_queries(table)),
+        ("queries in arrays", lambda: speed.array_queries(table)),
+        ("exact random search", lambda: speed.exact_curve(table)),
+        ("searches", lambda: speed.searches(folder, workers=workers)),
+        ("leaderboard", lambda: speed.leaderboard(folder)),
+    ]
+    if nats is not None and provenance.package_version("nats-bench"):
+        from harness.speed_peers import beside_nats_bench
+
+        steps.append(("nats-bench", lambda: beside_nats_bench(nats, folder)))
+    figures: list[Figure] = []
+    for name, step in steps:
+        if not quiet:
+            click.echo(f"measuring {name} ...", err=True)
+        figures.extend(step())
+    return {
+        "machine": provenance.of_process(),
+        "workers": workers,
+        "table": f"{table.name}, {table.size:,} architectures, {source}",
+        "figures": [{**vars(figure), "met": figure.met} for figure in figures],
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    machine = report["machine"]
+    table = Table(
+        title=f"{machine['processor']}, {machine['cores']} cores; searches on "
+        f"{report['workers']} worker(s); table {report['table']}",
+        title_justify="left",
+    )
+    for heading in ("figure", "measured", "target", "met"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for figure in report["figures"]:
+        bound = "" if figure["target"] is None else f"{'<' if figure['at_most'] else '>'} "
+        target = "" if figure["target"] is None else f"{bound}{_number(figure['target'])}"
+        met = {True: "yes", False: "NO", None: ""}[figure["met"]]
+        table.add_row(
+            figure["name"],
+            f"{_number(figure['value'])} {figure['unit']}",
+            f"{target} {figure['unit']}" if target else "",
+            met,
+        )
+    Console().print(table, highlight=False)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -1,0 +1,126 @@
+"""``harness doctor``: what is installed, what the machine has, where things lie, what clashes."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import packages_distributions
+from typing import Any
+
+import click
+
+from harness import __version__, provenance
+from harness.home import VARIABLE, default_store, home
+
+OURS = ("harness", "adapters", "leaderboards")
+DISTRIBUTION = "nas-harness"
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+    "scikit-learn",
+    "optuna",
+    "nas-bench-201",
+    "nasbench_pytorch",
+    "nats-bench",
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Report versions, device, folders and name clashes. Exit code 1 where something is wrong."""
+    report = examine()
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    return 1 if report["problems"] else 0
+
+
+def examine() -> dict[str, Any]:
+    """What the command reports: plain values, ``problems`` a list of lines."""
+    problems = [*_clashes(), *_unwritable()]
+    device = _device()
+    if "error" in device:
+        problems.append(device["error"])
+    process = provenance.of_process()
+    return {
+        "nas-harness": __version__,
+        "revision": process["revision"],
+        "python": process["python"],
+        "platform": process["platform"],
+        "processor": f"{process['processor']}, {process['cores']} cores",
+        "packages": {name: provenance.package_version(name) for name in PACKAGES},
+        "device": device,
+        "folders": {
+            "home": f"{home()} ({VARIABLE} is {'set' if os.environ.get(VARIABLE) else 'not set'})",
+            "tables": str(home() / "tables"),
+            "store": str(default_store()),
+        },
+        "tables": _tables(),
+        "problems": problems,
+    }
+
+
+def _clashes() -> list[str]:
+    """Distributions that also install a top-level package of ours: imports become a lottery."""
+    lines = []
+    installed = packages_distributions()
+    for package in OURS:
+        others = sorted({name for name in installed.get(package, []) if name != DISTRIBUTION})
+        if others:
+            lines.append(
+                f"{', '.join(others)} also installs a top-level package {package!r}; "
+                "use an environment without it"
+            )
+    return lines
+
+
+def _unwritable() -> list[str]:
+    """The home, or the folder it would be made in, must take files."""
+    folder = home()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if os.access(folder, os.W_OK):
+        return []
+    return [f"{home()} cannot be written; set {VARIABLE} to a folder that can"]
+
+
+def _device() -> dict[str, str]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return {"error": f"torch cannot be imported: {error}"}
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        memory = properties.total_memory / 2**30
+        return {"cuda": f"{properties.name}, {memory:.0f} GiB, CUDA {torch.version.cuda}"}
+    return {"cpu": "no CUDA device; everything runs on the processor"}
+
+
+def _tables() -> list[str]:
+    from harness.tables import catalog
+
+    return list(catalog.names())
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in report.items():
+        if isinstance(value, dict):
+            text = "\n".join(f"{key} {entry or 'not installed'}" for key, entry in value.items())
+        elif isinstance(value, list):
+            text = "\n".join(value) or "none"
+        else:
+            text = str(value)
+        table.add_row(name, text)
+    Console().print(table, highlight=False)

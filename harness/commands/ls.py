@@ -1,0 +1,165 @@
+"""``harness ls``: what there is, by kind; and one method with all its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import click
+
+from harness import registry
+from harness.errors import HarnessError, UnknownName
+
+KINDS = (
+    "methods",
+    "spaces",
+    "tables",
+    "suites",
+    "protocols",
+    "importers",
+    "datasets",
+    "proxies",
+    "selectors",
+)
+
+Row = dict[str, str]
+
+
+@click.command()
+@click.argument("kind", metavar="KIND")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def ls(kind: str, name: str | None, as_json: bool) -> None:
+    """List what is registered under KIND; with a method's NAME, its settings.
+
+    KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
+    selectors.
+    """
+    if kind not in KINDS:
+        raise UnknownName("kind", kind, KINDS)
+    if name is not None:
+        if kind != "methods":
+            raise HarnessError(f"only a method can be shown by name, not one of {kind}")
+        rows = _settings(name)
+    else:
+        rows = _LISTERS.get(kind, lambda: _registered(kind))()
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    _print(f"settings of {name}" if name else kind, rows)
+
+
+def _print(title: str, rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo(f"no {title} are registered")
+        return
+    table = Table(title=title, title_justify="left")
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+def _methods() -> list[Row]:
+    from harness.methods import BlackBoxMethod
+
+    rows = []
+    for name in registry.names("methods"):
+        method = registry.load("methods", name, BlackBoxMethod)
+        rows.append({"name": name, "what": method.summary, "source": method.source})
+    return rows
+
+
+def _settings(name: str) -> list[Row]:
+    from harness.methods import BlackBoxMethod
+
+    method = registry.load("methods", name, BlackBoxMethod)
+    rows = []
+    for field in dataclasses.fields(method.settings):
+        choices = field.metadata.get("choices")
+        allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
+        rows.append(
+            {
+                "name": field.name,
+                "default": repr(field.default),
+                "may be": allowed,
+                "meaning": str(field.metadata.get("doc", "")),
+            }
+        )
+    return rows
+
+
+def _spaces() -> list[Row]:
+    from harness.spaces import SearchSpace
+
+    rows = []
+    for name in registry.names("spaces"):
+        space = registry.load("spaces", name, SearchSpace)
+        rows.append(
+            {
+                "name": name,
+                "architectures": f"{space.size:,}",
+                "decisions": " x ".join(map(str, space.decisions)),
+                "from": registry.origin("spaces", name),
+            }
+        )
+    return rows
+
+
+def _suites() -> list[Row]:
+    from harness import suites
+
+    rows = []
+    for name in suites.suite_names():
+        suite = suites.load(name)
+        rows.append(
+            {
+                "name": name,
+                "what": suite.file.summary,
+                "profiles": ", ".join(
+                    f"{profile} (seeds {entry.seeds})"
+                    for profile, entry in suite.file.profile.items()
+                ),
+            }
+        )
+    return rows
+
+
+def _protocols() -> list[Row]:
+    from harness import protocols
+
+    rows = []
+    for name in protocols.preset_names():
+        file = protocols.load(name)[1]
+        tasks = ", ".join(f"{task.name} {task.budget:,g} {file.unit}" for task in file.task)
+        rows.append({"name": name, "tasks": tasks, "source": file.source})
+    return rows
+
+
+def _tables() -> list[Row]:
+    from harness.tables import catalog
+    from harness.tables.manifest import Manifest
+
+    rows = []
+    for name in catalog.names():
+        info = Manifest.read(catalog.find(name)).info
+        rows.append({"name": name, "release": info.release, "from": info.source})
+    return rows
+
+
+def _registered(kind: str) -> list[Row]:
+    return [{"name": name, "from": registry.origin(kind, name)} for name in registry.names(kind)]
+
+
+_LISTERS: dict[str, Callable[[], list[Row]]] = {
+    "methods": _methods,
+    "spaces": _spaces,
+    "suites": _suites,
+    "protocols": _protocols,
+    "tables": _tables,
+}

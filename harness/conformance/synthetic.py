@@ -1,0 +1,84 @@
+"""A full-size table of made-up numbers, for tests and speed measurements on any machine.
+
+Its accuracies come from a fixed additive model with noise, so that searchers find an order to
+learn; they say nothing about real networks, and the table's name and source say so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import registry
+from harness.randomness import stream
+from harness.spaces import AnySpace, SearchSpace
+from harness.tables.manifest import TableInfo
+from harness.tables.writer import TableWriter
+
+SEEDS = (777, 888)
+SPLITS = (
+    ("cifar10-valid", "x-valid"),
+    ("cifar10", "ori-test"),
+    ("cifar100", "x-valid"),
+    ("cifar100", "x-test"),
+    ("ImageNet16-120", "x-valid"),
+    ("ImageNet16-120", "x-test"),
+)
+
+
+def write_synthetic_table(
+    folder: Path, *, epochs: tuple[int, ...] = (12,), name: str = "nas-bench-201"
+) -> Path:
+    """Write a made-up NAS-Bench-201 table with the cells that the shipped protocols ask for.
+
+    epochs: trained epochs of the 12-epoch schedule that have validation accuracy.
+    """
+    space: AnySpace = registry.load("spaces", "nas-bench-201", SearchSpace)
+    cells = list(space.enumerate())
+    choices = np.array([space.to_decisions(cell) for cell in cells])
+    info = TableInfo(
+        name=name,
+        source="made up by harness.conformance.synthetic",
+        release="synthetic 1",
+        licence="Apache-2.0",
+        description="Made-up numbers for tests and speed measurements; not results of training.",
+    )
+    with TableWriter(folder, space=space, info=info, architectures=cells) as writer:
+        for dataset, split in SPLITS:
+            quality = _quality(choices, dataset)
+            for schedule, trained in ((12, epochs), (200, (200,))):
+                for seed in SEEDS:
+                    block = writer.block(
+                        metric="accuracy",
+                        dataset=dataset,
+                        split=split,
+                        schedule=schedule,
+                        epochs=trained,
+                        seed=seed,
+                        dtype=np.float64,
+                    )
+                    for place, epoch in enumerate(trained):
+                        rng = stream("synthetic", dataset, split, schedule, epoch, seed)
+                        progress = epoch / schedule if schedule == 12 else 1.25
+                        block[place] = _accuracy(quality, progress, rng)
+        for dataset in ("cifar10-valid", "cifar100", "ImageNet16-120"):
+            seconds = writer.cost_block(quantity="train_seconds_per_epoch", dataset=dataset)
+            seconds[:] = 4.0 + (choices == 3).sum(axis=1) * 1.7 + (choices == 2).sum(axis=1) * 0.9
+        return writer.finish()
+
+
+def _quality(choices: NDArray[np.int64], dataset: str) -> NDArray[np.float64]:
+    """Each operation on each edge adds its share, so neighbours are alike."""
+    shares = stream("synthetic", dataset, "shares").normal(size=(choices.shape[1], 5))
+    total: NDArray[np.float64] = shares[np.arange(choices.shape[1]), choices].sum(axis=1)
+    return total
+
+
+def _accuracy(
+    quality: NDArray[np.float64], progress: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    noisy = quality * progress + rng.normal(scale=0.4, size=quality.shape)
+    accuracy: NDArray[np.float64] = 100.0 / (1.0 + np.exp(-noisy / 3.0))
+    return accuracy

@@ -1,0 +1,201 @@
+"""A suite turned into a list of RunSpecs, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from harness import protocols, registry
+from harness.errors import BadSuite, MissingCell, UnknownName
+from harness.methods import BlackBoxMethod, make_settings
+from harness.protocols import ProtocolFile, SignalEntry, TaskEntry
+from harness.records import RunSpec
+from harness.search_protocol import Answer, SearchProtocol, SeedRule
+from harness.spaces import Epochs
+from harness.suites import BenchmarkEntry, MethodEntry, Suite
+from harness.tables.table import BenchmarkTable
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a command line picks from a suite; None picks everything."""
+
+    profile: str
+    seeds: tuple[int, ...] | None = None
+    methods: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a suite, and what was resolved on the way that a user should know."""
+
+    suite: str
+    profile: str
+    specs: tuple[RunSpec, ...]
+    notes: tuple[str, ...]
+
+
+def make_plan(suite: Suite, choice: Choice, open_table: Callable[[str], BenchmarkTable]) -> Plan:
+    """All runs of ``suite`` that ``choice`` picks: benchmark by benchmark, method by method.
+
+    Raises UnknownName for a method, task, space, table or protocol that does not exist, BadSuite
+    where the parts do not fit, MissingCell where a table lacks what its protocol asks for.
+    """
+    seeds = choice.seeds if choice.seeds is not None else suite.seeds(choice.profile)
+    methods = _picked_methods(suite, choice)
+    specs: list[RunSpec] = []
+    notes: list[str] = []
+    known: set[str] = set()
+    for benchmark in suite.file.benchmark:
+        table = open_table(benchmark.table)
+        if table.space.name != benchmark.space:
+            raise BadSuite(
+                f"suite {suite.name}: table {benchmark.table} is of space {table.space.name}, "
+                f"not {benchmark.space}"
+            )
+        name, file = protocols.load(benchmark.protocol)
+        for entry in _tasks(benchmark, file, f"protocol {name}"):
+            known.add(entry.name)
+            if choice.tasks is not None and entry.name not in choice.tasks:
+                continue
+            protocol, task_notes = _resolved(name, file, entry, table)
+            notes.extend(task_notes)
+            for method in methods:
+                specs.extend(_runs(method, benchmark, table, protocol, seeds))
+    for task in choice.tasks or ():
+        if task not in known:
+            raise UnknownName(f"task of suite {suite.name}", task, known)
+    return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
+
+
+def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:
+    entries = suite.methods(choice.profile)
+    if choice.methods is None:
+        return entries
+    by_label = {entry.label or entry.name: entry for entry in entries}
+    for label in choice.methods:
+        if label not in by_label:
+            raise UnknownName(f"method of suite {suite.name}", label, by_label)
+    return [by_label[label] for label in choice.methods]
+
+
+def _tasks(benchmark: BenchmarkEntry, file: ProtocolFile, where: str) -> list[TaskEntry]:
+    by_name = {task.name: task for task in file.task}
+    wanted = benchmark.tasks if benchmark.tasks is not None else list(by_name)
+    for name in wanted:
+        if name not in by_name:
+            raise UnknownName(f"task of {where}", name, by_name)
+    if benchmark.budget is None:
+        return [by_name[name] for name in wanted]
+    if benchmark.budget <= 0:
+        raise BadSuite(f"a budget of {benchmark.budget:g} for {where} must be above 0")
+    return [msgspec.structs.replace(by_name[name], budget=benchmark.budget) for name in wanted]
+
+
+def _runs(
+    entry: MethodEntry,
+    benchmark: BenchmarkEntry,
+    table: BenchmarkTable,
+    protocol: SearchProtocol,
+    seeds: Sequence[int],
+) -> Iterable[RunSpec]:
+    method = registry.load("methods", entry.name, BlackBoxMethod)
+    settings = make_settings(entry.name, method.settings, entry.settings)
+    for seed in seeds[: entry.seeds_at_most]:
+        yield RunSpec(
+            method=entry.name,
+            method_version=method.version,
+            settings=dataclasses.asdict(settings),
+            space=benchmark.space,
+            table=benchmark.table,
+            table_checksum=table.checksum,
+            protocol=protocol,
+            seed=seed,
+            label=entry.label or entry.name,
+            given=tuple(sorted(entry.settings)),
+        )
+
+
+def _resolved(
+    name: str, file: ProtocolFile, entry: TaskEntry, table: BenchmarkTable
+) -> tuple[SearchProtocol, list[str]]:
+    """The protocol with everything that depends on the table decided, and notes that say how."""
+    notes: list[str] = []
+    fidelities = _fidelities(entry.signal, table)
+    seed = _seed_rule(entry.signal, fidelities, table)
+    if seed != entry.signal.seed:
+        notes.append(
+            f"{entry.name}: the signal is the {seed} over seeds, table {table.name} holds no "
+            f"single seeds of {entry.signal.dataset}/{entry.signal.split} at {fidelities[-1]}"
+            if seed == "mean"
+            else f"{entry.name}: the signal is one seed, drawn for each evaluation"
+        )
+    charge = _charges_validation(entry, table, seconds=file.unit == "seconds")
+    if not charge and entry.cost.validation_pass == "charge-if-known" and file.unit == "seconds":
+        notes.append(
+            f"{entry.name}: cost is training time alone, table {table.name} does not know the "
+            f"time of a validation pass on {entry.cost.dataset}"
+        )
+    task = protocols.resolve(entry, fidelities, seed, charge)
+    answers = tuple(_answer(answer, table) for answer in task.answers)
+    task = dataclasses.replace(task, answers=answers)
+    return protocols.assemble(name, file, task), notes
+
+
+def _fidelities(signal: SignalEntry, table: BenchmarkTable) -> tuple[Epochs, ...]:
+    where = {"metric": "accuracy", "dataset": signal.dataset, "split": signal.split}
+    held = table.fidelities(**where)
+    on_schedule = [epochs for epochs in held if epochs.schedule == signal.schedule]
+    if signal.fidelities == "all":
+        wanted = on_schedule
+    else:
+        wanted = [Epochs(trained, signal.schedule) for trained in sorted(signal.fidelities)]
+    missing = [epochs for epochs in wanted if epochs not in on_schedule]
+    if missing or not wanted:
+        lacking = ", ".join(map(str, missing)) or f"any epoch of a {signal.schedule}-epoch schedule"
+        raise MissingCell(
+            f"table {table.name} lacks accuracy of {signal.dataset}/{signal.split} at {lacking}; "
+            f"it has {', '.join(map(str, held)) or 'none'}"
+        )
+    return tuple(sorted(wanted))
+
+
+def _seed_rule(
+    signal: SignalEntry, fidelities: Sequence[Epochs], table: BenchmarkTable
+) -> SeedRule:
+    if signal.seed != "random-or-mean":
+        return signal.seed
+    for epochs in fidelities:
+        if not table.seeds(
+            metric="accuracy", dataset=signal.dataset, split=signal.split, epochs=epochs
+        ):
+            return "mean"
+    return "random"
+
+
+def _charges_validation(entry: TaskEntry, table: BenchmarkTable, *, seconds: bool) -> bool:
+    if not seconds or entry.cost.validation_pass == "free":
+        return False
+    if entry.cost.validation_pass == "charge":
+        return True
+    return table.has_cost(quantity="validation_seconds", dataset=entry.cost.dataset)
+
+
+def _answer(answer: Answer, table: BenchmarkTable) -> Answer:
+    """The answer with its seed rule made definite; MissingCell where the table has no such cell."""
+    where: dict[str, Any] = {
+        "metric": "accuracy",
+        "dataset": answer.dataset,
+        "split": answer.split,
+        "epochs": answer.epochs,
+    }
+    seed = answer.seed
+    if seed == "mean-available" and table.has_stored_mean(**where):
+        seed = "mean"
+    table.column(**where, seed=seed)
+    return dataclasses.replace(answer, seed=seed)

@@ -1,0 +1,153 @@
+"""Search protocols as files: the presets that ship, and any file of one's own."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness import strict_toml
+from harness.errors import BadSuite, UnknownName
+from harness.search_protocol import (
+    Answer,
+    Cost,
+    Incumbent,
+    Overrun,
+    Repeats,
+    SearchProtocol,
+    SeedRule,
+    Signal,
+    Task,
+    Unit,
+    ValidationPass,
+)
+from harness.spaces import Epochs
+
+
+class SignalEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``fidelities`` are trained epochs within ``schedule``; ``all`` is every one the table has."""
+
+    dataset: str
+    split: str
+    schedule: int
+    fidelities: list[int] | Literal["all"]
+    seed: SeedRule
+
+
+class CostEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where an evaluation's simulated seconds come from."""
+
+    dataset: str
+    validation_pass: ValidationPass
+
+
+class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A cell that the run is judged by; ``epochs`` is a finished schedule."""
+
+    name: str
+    dataset: str
+    split: str
+    epochs: int
+    seed: SeedRule
+    role: Literal["validation", "test"]
+
+
+class TaskEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A search on one data set."""
+
+    name: str
+    budget: float
+    signal: SignalEntry
+    cost: CostEntry
+    answer: list[AnswerEntry]
+
+
+class ProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole file; fields as in ``harness.search_protocol``."""
+
+    source: str
+    unit: Unit
+    overrun: Overrun
+    repeats: Repeats
+    incumbent: Incumbent
+    task: list[TaskEntry]
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the package."""
+    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
+
+
+def load(name: str) -> tuple[str, ProtocolFile]:
+    """A preset by name, or a file by its path: the protocol's name and its content.
+
+    Raises UnknownName for a preset that does not ship, BadSuite for a file that is wrong.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        return path.stem, _checked(path)
+    for file in _folder():
+        if file.name == f"{name}.toml":
+            return name, _checked(file)
+    raise UnknownName("protocol", name, preset_names())
+
+
+def _folder() -> list[Traversable]:
+    return list(files("harness.protocols").iterdir())
+
+
+def _checked(file: Traversable) -> ProtocolFile:
+    protocol = strict_toml.read(file, ProtocolFile)
+    for task in protocol.task:
+        where = f"{file}: task {task.name!r}"
+        if task.budget <= 0:
+            raise BadSuite(f"{where} has a budget of {task.budget:g}; it must be above 0")
+        if not task.answer:
+            raise BadSuite(f"{where} has no [[task.answer]]; a run must be judged by something")
+        if task.signal.fidelities == []:
+            raise BadSuite(f"{where} has no fidelities; give epochs, or 'all'")
+        names = [answer.name for answer in task.answer]
+        if len(set(names)) < len(names):
+            raise BadSuite(f"{where} has two answers of one name: {', '.join(names)}")
+    names = [task.name for task in protocol.task]
+    if len(set(names)) < len(names) or not names:
+        raise BadSuite(f"{file} must have tasks, each of another name; it has {names or 'none'}")
+    return protocol
+
+
+def resolve(entry: TaskEntry, fidelities: tuple[Epochs, ...], seed: SeedRule, charge: bool) -> Task:
+    """A task with nothing left open: the fidelities, seed rule and charge that a table allows."""
+    answers = tuple(
+        Answer(
+            name=answer.name,
+            dataset=answer.dataset,
+            split=answer.split,
+            epochs=Epochs.full(answer.epochs),
+            seed=answer.seed,
+            role=answer.role,
+        )
+        for answer in entry.answer
+    )
+    return Task(
+        name=entry.name,
+        signal=Signal(entry.signal.dataset, entry.signal.split, fidelities, seed),
+        cost=Cost(entry.cost.dataset, "charge" if charge else "free"),
+        budget=entry.budget,
+        answers=answers,
+    )
+
+
+def assemble(name: str, file: ProtocolFile, task: Task) -> SearchProtocol:
+    """The protocol with one resolved task, as a RunSpec holds it."""
+    return SearchProtocol(
+        name=name,
+        source=file.source,
+        unit=file.unit,
+        overrun=file.overrun,
+        repeats=file.repeats,
+        incumbent=file.incumbent,
+        tasks=(task,),
+    )

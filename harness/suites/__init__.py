@@ -1,0 +1,140 @@
+"""Suites: which methods run on which benchmarks with which seeds, in a TOML file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import strict_toml
+from harness.errors import BadSuite, HarnessError, UnknownName
+
+PROFILES = ("laptop", "paper")
+
+
+class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A space with its table and the protocol it is searched by.
+
+    ``tasks`` picks tasks of the protocol, all of them where it is absent; ``budget`` replaces
+    the protocol's budget in each.
+    """
+
+    space: str
+    table: str
+    protocol: str
+    tasks: list[str] | None = None
+    budget: float | None = None
+
+
+class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A registered method, its settings, and the name of its row.
+
+    ``seeds_at_most`` caps the seeds of a method too slow for all of them; the leaderboard's n
+    shows it. ``profiles`` limits the method to some profiles.
+    """
+
+    name: str
+    label: str = ""
+    settings: dict[str, Any] = {}
+    seeds_at_most: int | None = None
+    profiles: list[str] | None = None
+
+
+class ProfileEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``seeds`` such as ``0-499`` or ``0,1,7-9``."""
+
+    seeds: str
+
+
+class SuiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole file."""
+
+    summary: str
+    benchmark: list[BenchmarkEntry]
+    method: list[MethodEntry]
+    profile: dict[str, ProfileEntry]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite by its name, with the content of its file."""
+
+    name: str
+    file: SuiteFile
+
+    def seeds(self, profile: str) -> tuple[int, ...]:
+        """The seeds of a profile. Raises UnknownName for one that the suite lacks."""
+        if profile not in self.file.profile:
+            raise UnknownName(f"profile of suite {self.name}", profile, self.file.profile)
+        return parse_seeds(self.file.profile[profile].seeds)
+
+    def methods(self, profile: str) -> list[MethodEntry]:
+        """The methods that take part in a profile, in the file's order."""
+        return [
+            entry
+            for entry in self.file.method
+            if entry.profiles is None or profile in entry.profiles
+        ]
+
+
+def suite_names() -> list[str]:
+    """The suites that ship with the package."""
+    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
+
+
+def load(name: str) -> Suite:
+    """A shipped suite by name, or a file of one's own by its path.
+
+    Raises UnknownName with the near names, BadSuite where the file says what it may not say.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        return _checked(path.stem, path)
+    for file in _folder():
+        if file.name == f"{name}.toml":
+            return _checked(name, file)
+    raise UnknownName("suite", name, suite_names())
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``0-3,7`` as (0, 1, 2, 3, 7). Raises HarnessError for anything else, and for repeats."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})(?:\s*-\s*(\d{1,9}))?\s*", part)
+        if not match:
+            raise HarnessError(f"seeds {text!r} are not of the form 0-499 or 0,1,7-9")
+        first = int(match.group(1))
+        last = int(match.group(2) or first)
+        if last < first:
+            raise HarnessError(f"seeds {part.strip()!r} run backwards; write {last}-{first}")
+        if last - first >= 1_000_000:
+            raise HarnessError(f"seeds {part.strip()!r} are more than a million")
+        seeds.extend(range(first, last + 1))
+    if len(set(seeds)) < len(seeds):
+        raise HarnessError(f"seeds {text!r} name a seed twice")
+    return tuple(seeds)
+
+
+def _folder() -> list[Traversable]:
+    return list(files("harness.suites").iterdir())
+
+
+def _checked(name: str, file: Traversable) -> Suite:
+    content = strict_toml.read(file, SuiteFile)
+    if not content.benchmark or not content.method or not content.profile:
+        raise BadSuite(f"{file} needs at least one [[benchmark]], one [[method]] and one profile")
+    labels = [entry.label or entry.name for entry in content.method]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise BadSuite(
+            f"{file} has two methods labelled {twice[0]!r}; give each a label of its own"
+        )
+    for profile in (*content.profile, *(p for m in content.method for p in m.profiles or ())):
+        if profile not in PROFILES:
+            raise BadSuite(f"{file}: {UnknownName('profile', profile, PROFILES)}")
+    return Suite(name, content)

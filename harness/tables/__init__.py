@@ -1,0 +1,1 @@
+"""Benchmark tables: the folder format, its reader, its writer, and where tables are found."""

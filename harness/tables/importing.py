@@ -1,0 +1,106 @@
+"""What an importer of benchmark files is, and how the one for a file is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from harness import registry
+from harness.errors import BadTable
+from harness.spaces import AnySpace
+from harness.tables.manifest import TableInfo
+from harness.tables.writer import already_there
+
+
+def no_progress(done: int, total: int) -> None:
+    """A progress callback that shows nothing."""
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What to import and where to put it.
+
+    path: the file or folder of results; cost: a second file of costs, where the format has one.
+    folder: the table's folder, to be written by a TableWriter.
+    release, licence, source: what the user says of them; an importer knows its own otherwise.
+    progress: called with the steps done and the steps in all, now and then.
+    """
+
+    space: AnySpace
+    path: Path
+    folder: Path
+    name: str
+    cost: Path | None = None
+    release: str | None = None
+    licence: str | None = None
+    source: str | None = None
+    replace: bool = False
+    progress: Callable[[int, int], None] = no_progress
+
+    def info(
+        self,
+        *,
+        source: str,
+        release: str,
+        licence: str,
+        description: str,
+        sources: Mapping[str, str],
+    ) -> TableInfo:
+        """The table's info: what the importer knows, overridden by what the user says."""
+        return TableInfo(
+            name=self.name,
+            source=self.source or source,
+            release=self.release or release,
+            licence=self.licence or licence,
+            description=description,
+            sources=sources,
+        )
+
+
+def refuse_existing(request: ImportRequest) -> None:
+    """Raise BadTable, before hours of reading, where the table exists and may not be replaced."""
+    if request.folder.exists() and not request.replace:
+        raise already_there(request.folder)
+
+
+@runtime_checkable
+class TableImporter(Protocol):
+    """Reads one format of benchmark files; registered under ``nas_harness.importers``."""
+
+    summary: str
+    """One line: which files it reads."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the file looks like this format; cheap, and nothing is unpickled."""
+        ...
+
+    def read(self, request: ImportRequest) -> Path:
+        """Write the table and return its folder. Raises BadTable for what it refuses."""
+        ...
+
+
+def importers() -> dict[str, TableImporter]:
+    """Every registered importer by name."""
+    return {
+        name: registry.load("importers", name, TableImporter)
+        for name in registry.names("importers")
+    }
+
+
+def importer_for(path: Path, *, named: str | None) -> TableImporter:
+    """The importer of that name, or the first that recognises the file.
+
+    Raises BadTable where the file does not exist or no importer recognises it, and UnknownName.
+    """
+    if not path.exists():
+        raise BadTable(f"{path}: no such file or folder")
+    if named is not None:
+        return registry.load("importers", named, TableImporter)
+    known = importers()
+    for importer in known.values():
+        if importer.recognises(path):
+            return importer
+    formats = "; ".join(f"{name}: {importer.summary}" for name, importer in known.items())
+    raise BadTable(f"{path} is in no format that is known ({formats})")
