@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no failure; and on CI a failure must be the same at the next try.
+settings.register_profile("harness", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("harness")
 
 
 @pytest.fixture(autouse=True)
