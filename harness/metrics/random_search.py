@@ -138,9 +138,10 @@ def exact_curve_by_cost(
     on a lattice (``Lattice``) of ``step``, by default the last cost of the grid / 8,191, which
     shifts the curve by less than a step. Cells are ranked in about 256 blocks of signal, finest
     at the top, and of two draws in the same block the first counts as the better; no block is
-    likely to be drawn twice while it holds the incumbent. On NAS-Bench-201 both together move the
-    mean by less than 0.005 percent. Quantiles also take the cells of a block for equally likely,
-    whatever they cost.
+    likely to be drawn twice while it holds the incumbent. On NAS-Bench-201 and 12,000 seconds both
+    together move the mean (and deviation) by 0.03 (0.07) percent where the curve begins, at two
+    evaluations, and by 0.0002 (0.0003) from twenty on. Quantiles also take the cells of a block
+    for equally likely, whatever they cost.
 
     cost: shape (cells,), above zero. grid: shape (points,), in the same unit, above zero.
     """

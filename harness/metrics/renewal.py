@@ -4,8 +4,8 @@ A search draws costs c1, c2, ... independently; its n-th evaluation is finished 
 has happened by cost t is a coefficient of a power series in w whose exponent is the cost in
 lattice steps. Series are held by their values at the points w = r exp(-2 pi i k / size), r < 1:
 products of series are products of values, and an inverse FFT gives the coefficients. The radius
-r damps what would wrap around from beyond ``size`` by r**size = 1e-9, and costs as many digits
-at the far end, so coefficients are good to about nine digits of the largest value.
+r damps what would wrap around from beyond ``size`` to r**size = 1e-6 of itself, and magnifies
+rounding errors at the far end as much: both stay below 1e-5 of the largest value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.metrics.ranked_cells import RankedCells
 Array = NDArray[np.float64]
 Series = NDArray[np.complex128]
 
-WRAPPED = 1e-9
+WRAPPED = 1e-6
 LATTICE_POINTS = (1 << 13) - 1
 BLOCKS = 256
 
