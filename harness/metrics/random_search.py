@@ -10,6 +10,7 @@ protocol draws one of its seeds for each evaluation, a pair of architecture and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -172,15 +173,26 @@ def exact_final(
     count. Roundings, shapes and units as for ``exact_curve_by_cost``.
     """
     cells = RankedCells.of(signal, answer, weights, cost)
-    search = CostSearch(cells, budget, step)
-    at = np.array([budget])
-    if overrun == "count":
-        moments, started = search.crossed(), np.ones(1)
-    else:
-        mean, square, _ = search.finished(np.array([search.lattice.last]))
-        moments, started = (mean, square), cells.finished_first_by(at)
-    curve = _curve(at, moments, (), np.empty((0, 1)), started, cells.centre)
+    ranked = (cells.signal.tobytes(), cells.weight.tobytes(), cells.cost.tobytes())
+    chances = _last_chances(*ranked, budget, overrun, step)
+    started = np.ones(1)
+    if overrun == "discard":
+        started = cells.finished_first_by(np.array([budget]))
+    moments = (np.array([chances @ cells.answer]), np.array([chances @ cells.answer**2]))
+    curve = _curve(np.array([budget]), moments, (), np.empty((0, 1)), started, cells.centre)
     return ExactFinal(float(curve.mean[0]), float(curve.sd[0]), float(started[0]))
+
+
+@lru_cache(maxsize=16)
+def _last_chances(
+    signal: bytes, weight: bytes, cost: bytes, budget: float, overrun: Overrun, step: float | None
+) -> Array:
+    """Who is the incumbent at the end does not depend on the answer: a task with several answers
+    asks once. The arguments are arrays of ranked cells in a form that can be compared.
+    """
+    seen, mass, paid = (np.frombuffer(array) for array in (signal, weight, cost))
+    cells = RankedCells(seen, np.zeros_like(seen), mass, paid, 0.0)
+    return CostSearch(cells, budget, step).last_chances(overrun)
 
 
 def _curve(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.ranked_cells import RankedCells
+from harness.search_protocol import Overrun
 
 Array = NDArray[np.float64]
 Series = NDArray[np.complex128]
@@ -127,27 +128,36 @@ class CostSearch:
             np.maximum(chances, 0.0),
         )
 
-    def crossed(self) -> tuple[Array, Array]:
-        """Mean and mean square of the answer when the draw that crosses the horizon counts.
+    def last_chances(self, overrun: Overrun) -> Array:
+        """The probability that each cell is the incumbent when the search ends, shape (cells,).
 
-        Shape (1,) both.
+        The search goes on while less than the horizon is spent; ``count`` takes in the draw that
+        crosses it, ``discard`` does not. One coefficient is asked for, that of the horizon, so a
+        cell that costs c takes it from the coefficient at horizon - c of its block's paths.
         """
-        lattice, weight = self.lattice, self.cells.weight
-        answers = np.stack([self.cells.answer, self.cells.answer**2])
-        moments = np.zeros((2, len(lattice.w)), dtype=np.complex128)
+        lattice = self.lattice
+        if overrun == "discard":
+            ending = lattice.running_sum(1 - self._series(slice(None)))
+        else:
+            # The series of P(cost >= d), d = 1, 2, ..., is w (mass - f(w)) / (1 - w).
+            ending = lattice.running_sum(lattice.w)
+        chances = np.empty(len(self.block_of))
         mass = 0.0
         for block, members, _, before, after in self._blocks_upwards():
             mass += float(self._block_mass[block])
-            # The draw that crosses is either no better than the incumbent, or it is the incumbent.
-            stays = (mass - 1 + after) / (before * after)
-            for moment, answer in enumerate(answers):
-                costs = self._series(members, answer)
-                all_costs = float(weight[members] @ answer[members])
-                moments[moment] += costs * stays + (all_costs - costs) / before
-        # The series of P(cost >= d), d = 1, 2, ..., is w (mass - f(w)) / (1 - w).
-        crossing = lattice.running_sum(lattice.w)
-        mean, square = (lattice.coefficients(moment * crossing)[-1:] for moment in moments)
-        return mean, square
+            crossing = 0.0
+            if overrun == "discard":
+                paths = ending / (before * after)
+            else:
+                # The draw that crosses is no better than the incumbent, or it is the incumbent.
+                crossing = float(lattice.coefficients(ending / before)[-1])
+                paths = ending * ((mass - 1 + after) / (before * after) - 1 / before)
+            left = np.append(lattice.coefficients(paths)[::-1], np.zeros(2))
+            below = np.minimum(self._below[members], len(left) - 2)
+            share = self._share[members]
+            earlier = (1 - share) * left[below] + share * left[below + 1]
+            chances[members] = self.cells.weight[members] * (earlier + crossing)
+        return np.maximum(chances, 0.0)
 
     def _blocks_upwards(self) -> Iterator[tuple[int, slice, Series, Series, Series]]:
         """Each block's number and cells, the series f of its costs, and 1 - f[< g], 1 - f[<= g]."""

@@ -124,7 +124,7 @@ def test_simulation_falls_on_the_final(table: Table, simulated: Simulated, budge
     assert_falls_on(discard.mean, discard.sd, simulated.at(budget))
     assert count.mean > discard.mean
     curve = exact_curve_by_cost(*columns, [budget])
-    assert discard.mean == pytest.approx(curve.mean[0], abs=1e-9)
+    assert discard.mean == pytest.approx(curve.mean[0], abs=1e-7)  # what FFTs round
 
 
 cells = st.lists(
