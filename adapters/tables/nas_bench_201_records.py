@@ -11,8 +11,10 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -76,8 +78,8 @@ def write_table(request: ImportRequest, records: Records, info: Callable[[str], 
         raise BadTable(f"{records.file} holds no results")
     parent = request.folder.parent
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{request.folder.name}-", dir=parent) as scratch:
-        collected = _Collected(records, names, Path(scratch))
+    with ExitStack() as scratch:
+        collected = _Collected(records, names, scratch, parent)
         for done, (index, record) in enumerate(chain([first], records.entries), start=1):
             collected.add(index, record)
             request.progress(done, len(names))
@@ -107,16 +109,17 @@ def read_names(header: Header, file: str) -> list[str]:
             f"{file} lists {len(names)} architectures in meta_archs, "
             f"but total_archs says {header['total_archs']}"
         )
-    if len(set(names)) != len(names):
-        raise BadTable(f"{file} lists an architecture twice in meta_archs")
     return names
 
 
 def _parse(names: Sequence[str], space: AnySpace, file: str) -> list[Any]:
     try:
-        return [space.parse(name) for name in names]
+        architectures = [space.parse(name) for name in names]
     except BadArchitecture as error:
         raise BadTable(f"{file} is not of space {space.name}: {error}") from None
+    if len(set(architectures)) != len(architectures):
+        raise BadTable(f"{file} lists an architecture twice in meta_archs")
+    return architectures
 
 
 class _Curves:
@@ -125,10 +128,10 @@ class _Curves:
     A file that is full of holes, so that architectures without a row take no room.
     """
 
-    def __init__(self, path: Path, architectures: int, schedule: int) -> None:
-        self._path = path
-        self._rows = np.memmap(path, np.float64, mode="w+", shape=(architectures, schedule))
+    def __init__(self, file: FileIO, architectures: int, schedule: int) -> None:
+        self._file, self._schedule = file, schedule
         self._filled = np.zeros(architectures, dtype=bool)
+        file.truncate(architectures * schedule * 8)
 
     def put(self, row: int, epochs: Sequence[int], values: Iterable[float]) -> None:
         """Fill in a row. ``epochs`` count from 0. Raises ValueError, TypeError or IndexError."""
@@ -137,16 +140,18 @@ class _Curves:
             raise TypeError(f"results of type {numbers.dtype}")
         if min(epochs) < 0:
             raise IndexError(f"epoch {min(epochs)}")
-        line = np.full(self._rows.shape[1], np.nan)
+        line = np.full(self._schedule, np.nan)
         line[list(epochs)] = numbers
-        self._rows[row] = line
+        self._file.seek(row * line.nbytes)
+        self._file.write(line.data)
         self._filled[row] = True
 
     def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The epochs that any of the rows has, and the values, shape (epochs, rows)."""
-        values = np.where(self._filled[rows, None], self._rows[rows], np.nan).T
-        del self._rows
-        self._path.unlink()
+        self._file.seek(0)
+        lines = np.fromfile(self._file).reshape(-1, self._schedule)
+        self._file.truncate(0)
+        values = np.where(self._filled[rows, None], lines[rows], np.nan).T
         present = np.flatnonzero(~np.isnan(values).all(axis=1))
         return present, values[present]
 
@@ -154,10 +159,13 @@ class _Curves:
 class _Collected:
     """What was read of the records so far."""
 
-    def __init__(self, records: Records, names: Sequence[str], scratch: Path) -> None:
+    def __init__(
+        self, records: Records, names: Sequence[str], scratch: ExitStack, folder: Path
+    ) -> None:
         from nas_201_api import ArchResults
 
-        self._records, self._names, self._scratch = records, names, scratch
+        self._records, self._names = records, names
+        self._scratch, self._folder = scratch, folder
         self._restore: Callable[[Any], Any] = ArchResults.create_from_state_dict
         self._blocks: dict[BlockId, _Curves] = {}
         self._costs: dict[tuple[str, str], NDArray[np.float64]] = {}
@@ -181,9 +189,11 @@ class _Collected:
 
     def check_evaluated(self, header: Header) -> None:
         """Raise BadTable where the header lists other architectures than have records."""
-        listed, found = header.get("evaluated_indexes"), set(np.flatnonzero(self.found).tolist())
-        if not isinstance(listed, list | set) or set(listed) != found:
-            count = len(listed) if isinstance(listed, list | set) else "no"
+        listed = header.get("evaluated_indexes")
+        found = np.flatnonzero(self.found).tolist()
+        numbers = [x for x in listed if type(x) is int] if isinstance(listed, list | set) else []
+        if sorted(numbers) != found:
+            count = len(numbers)
             raise BadTable(
                 f"{self._records.file} lists {count} architectures in evaluated_indexes, "
                 f"but holds the records of {len(found)}, or of others"
@@ -201,10 +211,10 @@ class _Collected:
 
     def _add_results(self, row: int, schedule: int, state: Any, what: str) -> None:
         _check_fields(state, _RESULTS_FIELDS, what)
-        if state["arch_str"] != self._names[row] or int(state["arch_index"]) != row:
+        if state["arch_str"] != self._names[row] or state["arch_index"] != row:
             raise BadTable(
                 f"{what} is of architecture {state['arch_index']!r}, {state['arch_str']!r}, "
-                f"where meta_archs has {self._names[row]}"
+                f"where meta_archs has {self._names[row]!r}"
             )
         _check_trials(state, what)
         for (dataset, seed), trial in state["all_results"].items():
@@ -235,8 +245,10 @@ class _Collected:
     def _block(self, block: BlockId) -> _Curves:
         curves = self._blocks.get(block)
         if curves is None:
-            path = self._scratch / f"{len(self._blocks)}.curves"
-            curves = self._blocks[block] = _Curves(path, len(self._names), block.schedule)
+            file = self._scratch.enter_context(
+                tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+            )
+            curves = self._blocks[block] = _Curves(file, len(self._names), block.schedule)
         return curves
 
     def _add_costs(self, row: int, dataset: str, results: Any) -> None:
@@ -261,8 +273,13 @@ def _check_trials(state: Mapping[str, Any], what: str) -> None:
     trials, seeds = state["all_results"], state["dataset_seed"]
     if not isinstance(trials, dict) or not isinstance(seeds, dict):
         raise BadTable(f"{what}: all_results and dataset_seed are no dicts")
-    listed = {(dataset, seed) for dataset, numbers in seeds.items() for seed in numbers}
-    if listed != set(trials) or not all(type(seed) is int for _, seed in listed):
+    listed = [
+        (dataset, seed)
+        for dataset, numbers in seeds.items()
+        for seed in (numbers if isinstance(numbers, list) else [None])
+        if isinstance(dataset, str) and type(seed) is int
+    ]
+    if set(listed) != set(trials) or len(listed) != len(trials):
         raise BadTable(f"{what}: dataset_seed and the keys of all_results disagree")
 
 

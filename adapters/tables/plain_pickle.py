@@ -61,7 +61,7 @@ class PlainPickle:
             yield from self._run(key)
         except (IndexError, struct.error):
             raise BadTable(f"{self._file} is damaged or cut short") from None
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise BadTable(f"{self._file} holds what is no plain data: {error}") from None
 
     @property
@@ -70,7 +70,8 @@ class PlainPickle:
         if isinstance(self._result, dict):
             return self._result
         level = self._frames[1] if len(self._frames) > 1 else self._stack
-        return dict(zip(level[::2], level[1::2], strict=False))
+        pairs = zip(level[::2], level[1::2], strict=False)
+        return {name: value for name, value in pairs if isinstance(name, str)}
 
     def _reset(self) -> None:
         self._stack: list[Any] = []

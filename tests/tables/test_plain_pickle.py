@@ -56,9 +56,11 @@ def test_plain_data_are_read_as_by_the_standard_reader(data: Any, protocol: int)
 
 @settings(max_examples=50)
 @given(
-    entries=st.dictionaries(st.integers(), st.dictionaries(st.text(), PLAIN, max_size=3)),
-    before=PLAIN,
-    after=PLAIN,
+    entries=st.dictionaries(
+        st.integers(), st.dictionaries(st.text(), SCALARS | st.lists(SCALARS), max_size=3)
+    ),
+    before=SCALARS,
+    after=SCALARS,
     protocol=PROTOCOLS,
 )
 def test_entries_are_handed_on_once_each(
