@@ -14,6 +14,7 @@ import torch
 from nas_201_api import NASBench201API
 
 from adapters.spaces.nas_bench_201 import SPACE
+from adapters.tables import nas_bench_201_pth
 from adapters.tables.nas_bench_201_pth import IMPORTER
 from harness import registry
 from harness.errors import BadTable, MissingCell
@@ -264,3 +265,16 @@ def test_other_torch_files_are_refused(tmp_path: Path) -> None:
 def test_it_is_registered() -> None:
     loaded = registry.load("importers", "nas-bench-201-pth", TableImporter)  # type: ignore[type-abstract]
     assert loaded is IMPORTER
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_stream_holds_what_torch_reads_with_weights_only(tmp_path: Path, zipped: bool) -> None:
+    """torch's own safe loading is the yardstick; it only cannot give one architecture at a time."""
+    entries = content(COUNT, keys=KEYS, release="v1_1")
+    path = write_pth(tmp_path / "a.pth", entries, zipped=zipped)
+    numbers = [np.dtype, type(np.dtype("float64")), type(np.dtype("int64")), set]
+    allowed = [np._core.multiarray.scalar, *numbers]  # type: ignore[attr-defined]
+    with torch.serialization.safe_globals(allowed):
+        wanted = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
+    with nas_bench_201_pth._open(path, path.name) as reader:
+        assert reader.load() == wanted
