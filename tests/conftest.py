@@ -1,4 +1,4 @@
-"""What all tests share: a private home, and the folder of real benchmark data where there is one."""
+"""What all tests share: a private home, and the folder of real data where there is one."""
 
 from __future__ import annotations
 

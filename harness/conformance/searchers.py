@@ -57,7 +57,7 @@ class SearcherConformance:
     @pytest.fixture
     def space(self) -> AnySpace:
         """The space that is searched."""
-        contract: type[AnySpace] = SearchSpace  # type: ignore[type-abstract]
+        contract: type[AnySpace] = SearchSpace
         return registry.load("spaces", "nas-bench-201", contract)
 
     @pytest.fixture
