@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from harness.randomness import stream
 from harness.records import RunRecord, RunSpec
 from harness.spaces import Epochs
 from harness.tables.table import BenchmarkTable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.store import RunStore
 
 CELL: dict[str, Any] = {
     "metric": "accuracy",
@@ -171,11 +176,15 @@ def searches(folder: Path, *, workers: int) -> list[Figure]:
     return figures
 
 
-def leaderboard(folder: Path) -> list[Figure]:
-    """A leaderboard of 10,000 stored runs: 20 rows of 500 seeds, read, computed, printed."""
+def leaderboard(
+    folder: Path, show: Callable[[RunStore, str, str, Console], object]
+) -> list[Figure]:
+    """A leaderboard of 10,000 stored runs: 20 rows of 500 seeds, read, computed, printed.
+
+    show: what `harness leaderboard` does with an open store, a suite, a profile and a console.
+    """
     from rich.console import Console
 
-    from harness.commands.leaderboard import show
     from harness.store import RunStore
 
     path = folder / "random-search.sqlite"

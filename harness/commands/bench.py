@@ -51,6 +51,7 @@ def _test_records() -> Path | None:
 
 def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> dict[str, Any]:
     from harness import provenance, speed
+    from harness.commands.leaderboard import show
     from harness.home import VARIABLE, home
     from harness.tables.catalog import open_table
 
@@ -69,7 +70,7 @@ def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> d
         ("queries in arrays", lambda: speed.array_queries(table)),
         ("exact random search", lambda: speed.exact_curve(table)),
         ("searches", lambda: speed.searches(folder, workers=workers)),
-        ("leaderboard", lambda: speed.leaderboard(folder)),
+        ("leaderboard", lambda: speed.leaderboard(folder, show)),
     ]
     if nats is not None and provenance.package_version("nats-bench"):
         from harness.speed_peers import beside_nats_bench

@@ -27,27 +27,33 @@ Row = dict[str, str]
 
 
 @click.command()
-@click.argument("kind", metavar="KIND")
+@click.argument("kind", metavar="KIND", required=False)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def ls(kind: str, name: str | None, as_json: bool) -> None:
+def ls(kind: str | None, name: str | None, as_json: bool) -> None:
     """List what is registered under KIND; with a method's NAME, its settings.
 
     KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
-    selectors.
+    selectors; without it, how many there are of each.
     """
-    if kind not in KINDS:
+    if kind is None:
+        kind, rows = "kinds", [{"name": each, "how many": str(len(_rows(each)))} for each in KINDS]
+    elif kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
-    if name is not None:
+    elif name is not None:
         if kind != "methods":
             raise HarnessError(f"only a method can be shown by name, not one of {kind}")
         rows = _settings(name)
     else:
-        rows = _LISTERS.get(kind, lambda: _registered(kind))()
+        rows = _rows(kind)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
     _print(f"settings of {name}" if name else kind, rows)
+
+
+def _rows(kind: str) -> list[Row]:
+    return _LISTERS[kind]() if kind in _LISTERS else _registered(kind)
 
 
 def _print(title: str, rows: list[Row]) -> None:

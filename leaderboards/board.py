@@ -1,0 +1,151 @@
+"""Records into a leaderboard: which runs may meet, and what is said of each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.records import RunRecord
+from harness.tables.table import BenchmarkTable
+from leaderboards import reference_search
+from leaderboards.context import Context, contexts
+from leaderboards.grouping import Group
+from leaderboards.model import Failure, Leaderboard, Overall, Reference, Row, Section
+from leaderboards.published import Published, for_answer
+from leaderboards.rows import held, rank_rows
+
+_TaskName = tuple[str, str, str]
+"""Space, protocol and task by their names; the content behind them may differ all the same."""
+
+
+def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:
+    """The leaderboard of the records, failed ones included.
+
+    tables: checksum -> table. Where a run's table is not among them, all that rests on the whole
+    table (optimum, regret, random search in closed form, the signal's quality) is blank, and a
+    note says so.
+    """
+    return of_contexts(contexts(records, tables))
+
+
+def of_contexts(found: Sequence[Context]) -> Leaderboard:
+    """The leaderboard of what ``contexts`` gave."""
+    groups = {each.where.comparison: each.group for each in found}
+    mixed = _mixed_tasks(list(groups.values()))
+    steps = {comparison: held(group) for comparison, group in groups.items()}
+    sections = []
+    for each in found:
+        printed = for_answer(each.group.spec, each.answer)
+        rows, tested = rank_rows(each, steps[each.where.comparison], printed)
+        sections.append(_section(each, rows, tested, printed, _task_name(each.group) in mixed))
+    return Leaderboard(tuple(sections), () if mixed else _overall(sections))
+
+
+def _section(
+    context: Context,
+    rows: tuple[Row, ...],
+    tested: Sequence[bool],
+    printed: Mapping[str, Published],
+    mixed: bool,
+) -> Section:
+    runs = context.group
+    notes = [*context.notes, *runs.notes, *_row_notes(rows)]
+    if mixed:
+        notes.append(
+            "the suite has other records of this task on another table or by another protocol; "
+            "they stand in a section of their own, and there is no ranking over tasks"
+        )
+    return Section(
+        where=context.where,
+        primary=context.answer == runs.answers[0],
+        facts=context.facts,
+        seeds=tuple(sorted(runs.seeds)),
+        rows=rows,
+        references=_references(context, printed, rows),
+        failures=_failures(runs),
+        pairs=len(tested),
+        decided=sum(tested),
+        notes=tuple(notes),
+    )
+
+
+def _references(
+    context: Context, printed: Mapping[str, Published], rows: Sequence[Row]
+) -> tuple[Reference, ...]:
+    """Exact random search, and the published methods that no row answers to."""
+    references = []
+    if context.cells is not None:
+        exact = reference_search.final(context.cells, context.group.protocol)
+        if not math.isnan(exact.mean):
+            note = "closed form over the whole table; mean and sd of one run"
+            references.append(Reference(reference_search.LABEL, exact.mean, exact.sd, note))
+    beside = {row.published.method for row in rows if row.published}
+    for method, number in printed.items():
+        if method not in beside:
+            note = f"{number.source}, {number.runs} runs; {number.status}"
+            references.append(Reference(f"{method}, as published", number.mean, number.sd, note))
+    return tuple(references)
+
+
+def _failures(runs: Group) -> tuple[Failure, ...]:
+    return tuple(
+        Failure(method.label, reason, count)
+        for method in runs.methods
+        for reason, count in Counter(method.reasons()).most_common()
+    )
+
+
+def _row_notes(rows: Sequence[Row]) -> list[str]:
+    notes = []
+    if any(not row.whole for row in rows):
+        notes.append(
+            "n/N: a row that lacks some of the section's N seeds; it is ranked by the seeds it "
+            "has, and compared over the seeds that both rows have"
+        )
+    sources = {f"{row.published.source} ({row.published.status})" for row in rows if row.published}
+    return notes + [f"published: {source}" for source in sorted(sources)]
+
+
+def _task_name(runs: Group) -> _TaskName:
+    return runs.spec.space, runs.protocol.name, runs.spec.task.name
+
+
+def _mixed_tasks(groups: Sequence[Group]) -> frozenset[_TaskName]:
+    """Tasks of one name whose records may not be pooled."""
+    counts = Counter(map(_task_name, groups))
+    return frozenset(name for name, count in counts.items() if count > 1)
+
+
+def _overall(sections: Sequence[Section]) -> tuple[Overall, ...]:
+    """Mean rank over tasks, equal means sharing their mean rank; only for two tasks or more."""
+    from scipy.stats import rankdata
+
+    primary = [section for section in sections if section.primary]
+    if len(primary) < 2:
+        return ()
+    ranks: dict[str, list[float]] = {}
+    finished: Counter[str] = Counter()
+    for section in primary:
+        ranked = [row for row in section.rows if row.mean is not None]
+        places = rankdata([-(row.mean or 0.0) for row in ranked])
+        for row in section.rows:
+            ranks.setdefault(row.label, [])
+            finished[row.label] += row.n
+        for row, place in zip(ranked, places, strict=True):
+            if row.whole:
+                ranks[row.label].append(float(place))
+    of = len(primary)
+    rows = [
+        Overall(
+            label,
+            tasks=len(places),
+            of=of,
+            n=finished[label],
+            mean_rank=float(np.mean(places)) if len(places) == of else None,
+        )
+        for label, places in ranks.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.mean_rank is None, row.mean_rank or 0.0)))

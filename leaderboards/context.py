@@ -1,0 +1,83 @@
+"""What every table and plot of one section starts from: the runs, the answer, and what the table
+says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import MissingCell
+from harness.records import RunRecord, RunSpec, digest
+from harness.search_protocol import Answer
+from harness.tables.table import BenchmarkTable
+from leaderboards import facts, reference_search
+from leaderboards.facts import Population
+from leaderboards.grouping import Group, group
+from leaderboards.model import TableFacts, Where
+from leaderboards.reference_search import Cells, NotExact
+
+
+@dataclass(frozen=True)
+class Context:
+    """One section before anything is computed of its runs.
+
+    facts, everyone: None where the table is not at hand. cells: None also where random search
+    has no closed form under the protocol. ``notes`` say why.
+    """
+
+    group: Group
+    where: Where
+    facts: TableFacts | None
+    everyone: Population | None
+    cells: Cells | None
+    notes: tuple[str, ...]
+
+    @property
+    def answer(self) -> Answer:
+        """What the runs are judged by here."""
+        return self.where.answer
+
+    def rng(self) -> np.random.Generator:
+        """The same records give the same leaderboard: the seed is the section's own digest."""
+        return np.random.default_rng(int(digest([self.where.comparison, self.answer.name]), 16))
+
+
+def contexts(
+    records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]
+) -> tuple[Context, ...]:
+    """One for each group of comparable runs and each answer. tables: checksum -> table."""
+    found = []
+    for runs in group(records):
+        comparison = runs.spec.comparison
+        table = tables.get(runs.spec.table_checksum)
+        for answer in runs.answers:
+            where = Where(comparison, *_place(runs.spec), runs.protocol, answer)
+            found.append(_context(runs, where, table))
+    return tuple(found)
+
+
+def _place(spec: RunSpec) -> tuple[str, str, str]:
+    return spec.space, spec.table, spec.table_checksum
+
+
+def _context(runs: Group, where: Where, table: BenchmarkTable | None) -> Context:
+    if table is None:
+        why = (
+            f"table {where.table} with checksum {where.checksum} is not at hand: optimum, regret "
+            "and exact random search are blank"
+        )
+        return Context(runs, where, None, None, None, (why,))
+    try:
+        everyone = facts.population(table, where.task.signal, where.answer)
+    except MissingCell as error:
+        return Context(runs, where, None, None, None, (str(error),))
+    found = facts.facts(table, everyone, where.answer)
+    notes: tuple[str, ...] = found.notes
+    cells = None
+    try:
+        cells = reference_search.cells(table, everyone, runs.protocol)
+    except (NotExact, MissingCell) as error:
+        notes = (*notes, str(error))
+    return Context(runs, where, found, everyone, cells, notes)

@@ -1,0 +1,161 @@
+"""A leaderboard as tables: one for each section, and the ranking over tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.metrics.statistics import FEWEST_SHARED
+from leaderboards import captions
+from leaderboards.model import Failure, Leaderboard, Reference, Row, Section
+from leaderboards.view import Column, Value, View
+
+
+def main_views(board: Leaderboard) -> list[View]:
+    """One table a section, ranked by the mean of its answer."""
+    return [_section_view(section) for section in board.sections]
+
+
+def overall_views(board: Leaderboard) -> list[View]:
+    """The mean rank over tasks, blank for a label that is not whole in all of them."""
+    if not board.overall:
+        return []
+    columns = (
+        Column("label", "method", "text", names_row=True),
+        Column("coverage", "whole in", "text", data=False),
+        Column("tasks", "tasks", "count", screen=False),
+        Column("of", "of", "count", screen=False),
+        Column("n", "n", "count"),
+        Column("mean_rank", "mean rank\nover tasks"),
+    )
+    rows = tuple(
+        {
+            "label": row.label,
+            "coverage": f"{row.tasks} of {row.of} tasks",
+            "tasks": row.tasks,
+            "of": row.of,
+            "n": row.n,
+            "mean_rank": row.mean_rank,
+        }
+        for row in board.overall
+    )
+    note = "blank: some seed of some task is missing or failed there"
+    return [View("over all tasks", {}, columns, rows, notes=(note,))]
+
+
+def _section_view(section: Section) -> View:
+    zero = section.facts.zero if section.facts else None
+    rows = [_row_values(row, section) for row in section.rows]
+    rows += [_reference_values(reference) for reference in section.references]
+    return View(
+        title=section.where.title,
+        identity={**section.where.columns(), "regret_zero": zero},
+        columns=_columns(section),
+        rows=tuple(rows),
+        facts=tuple(_facts(section)),
+        notes=tuple(_notes(section)),
+    )
+
+
+def _columns(section: Section) -> tuple[Column, ...]:
+    zero = section.facts.zero if section.facts else "no table"
+    zero_head = zero.replace("=", "\n=")
+    unit = section.where.protocol.unit
+    return (
+        Column("kind", "kind", "text", screen=False),
+        Column("rank", "rank", "count"),
+        Column("label", "method", "text", names_row=True),
+        Column("method", "registered as", "text", screen=False),
+        Column("runs", "n", "text", data=False),
+        Column("n", "n", "count", screen=False),
+        Column("of", "of", "count", screen=False),
+        Column("failures", "failed", "count"),
+        Column("mean", "mean"),
+        Column("sd", "sd"),
+        Column("low", "low", screen=False),
+        Column("high", "high", screen=False),
+        Column("interval", "95% interval\nof the mean", "text", data=False),
+        Column("median", "median", main=False),
+        Column("best", "best\nof n"),
+        Column("regret", f"regret\n{zero_head}", digits=3),
+        Column("area", f"regret\nover {unit}", digits=3, main=False),
+        Column("improvement", "% over\naverage", main=False),
+        Column("tau", "tau-b", digits=3, main=False),
+        Column("evaluations", "evalu-\nations", digits=1, main=False),
+        Column("cost", f"cost\n{unit}", digits=0, main=False),
+        Column("seconds", "wall\nseconds", digits=3, main=False),
+        Column("decided", "decided", "text"),
+        Column("p", "p (Holm)", "p", main=False),
+        Column("printed", "published", "text", data=False),
+        Column("published_mean", "published", screen=False),
+        Column("published_sd", "published sd", screen=False),
+        Column("difference", "differ-\nence"),
+        Column("note", "note", "text", screen=False),
+    )
+
+
+def _row_values(row: Row, section: Section) -> Mapping[str, Value]:
+    of = len(section.seeds)
+    printed = row.published
+    interval = None
+    if row.low is not None and row.high is not None:
+        interval = f"{row.low:.2f}, {row.high:.2f}"
+    values: dict[str, Value] = {
+        name: getattr(row, name)
+        for name in (
+            *("rank", "label", "method", "n", "failures", "mean", "sd", "low", "high", "median"),
+            *("best", "regret", "area", "improvement", "tau", "evaluations", "cost", "seconds"),
+            *("decided", "p"),
+        )
+    }
+    values |= {
+        "kind": "measured",
+        "of": of,
+        "runs": str(row.n) if row.whole else f"{row.n}/{of}",
+        "interval": interval,
+    }
+    if printed is not None and row.mean is not None:
+        values |= {
+            "printed": _plus_minus(printed.mean, printed.sd),
+            "published_mean": printed.mean,
+            "published_sd": printed.sd,
+            "difference": row.mean - printed.mean,
+        }
+    return values
+
+
+def _reference_values(reference: Reference) -> Mapping[str, Value]:
+    return {
+        "kind": "reference",
+        "label": reference.label,
+        "mean": reference.mean,
+        "sd": reference.sd,
+        "note": reference.note,
+    }
+
+
+def _facts(section: Section) -> list[str]:
+    lines = captions.setting(section.where, section.facts)
+    if section.facts:
+        lines += captions.found(section.facts)
+    if section.pairs:
+        share = 100 * section.decided / section.pairs
+        lines.append(
+            f"decided: {section.decided} of {section.pairs} adjacent pairs ({share:.0f}%), "
+            "at 5% after Holm's correction over all pairs; Wilcoxon, paired by seed, or "
+            f"Mann-Whitney where two rows share fewer than {FEWEST_SHARED} seeds"
+        )
+    return lines
+
+
+def _notes(section: Section) -> list[str]:
+    notes = [_failure(failure) for failure in section.failures]
+    notes += [f"{each.label}: {each.note}" for each in section.references]
+    return notes + list(section.notes)
+
+
+def _failure(failure: Failure) -> str:
+    return f"{failure.label}: {failure.count} failed: {failure.reason}"
+
+
+def _plus_minus(mean: float, deviation: float | None) -> str:
+    return f"{mean:.2f}" if deviation is None else f"{mean:.2f}±{deviation:.2f}"

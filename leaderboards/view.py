@@ -1,0 +1,103 @@
+"""A table to be shown: columns, rows of plain values, and the lines above and below it.
+
+Every renderer and every kind of table meets here, so that a number looks the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Value = str | int | float | bool | None
+Kind = Literal["text", "count", "number", "p"]
+
+BLANK = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    head: what the reader sees, ``\\n`` where it may break. digits: decimals of a ``number``.
+    main: whether it is shown without being asked for. screen and data: whether it is meant for
+    people (terminal, pages) or for programs (CSV, JSON); most are for both. names_row: whether it
+    says which row this is, and so is repeated where a table is split.
+    """
+
+    key: str
+    head: str
+    kind: Kind = "number"
+    digits: int = 2
+    main: bool = True
+    screen: bool = True
+    data: bool = True
+    names_row: bool = False
+
+    @property
+    def one_line(self) -> str:
+        """The head where it may not break."""
+        return self.head.replace("-\n", "").replace("\n=", "=").replace("\n", " ")
+
+
+@dataclass(frozen=True)
+class View:
+    """One table. ``identity`` are the columns that CSV and JSON put before the others."""
+
+    title: str
+    identity: Mapping[str, Value]
+    columns: tuple[Column, ...]
+    rows: tuple[Mapping[str, Value], ...]
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def shown(self, every: bool) -> tuple[Column, ...]:
+        """The columns for people: the main ones, or every one; none that is blank throughout."""
+        return tuple(
+            column
+            for column in self.columns
+            if column.screen
+            and (column.main or every)
+            and (not self.rows or any(row.get(column.key) is not None for row in self.rows))
+        )
+
+    def data(self) -> list[dict[str, Value]]:
+        """The rows for programs, None where nothing is known.
+
+        Numbers have nine decimals: more than any result means, and few enough to be the same
+        text on every machine.
+        """
+        keys = [column.key for column in self.columns if column.data]
+        return [
+            {**self.identity, **{key: _rounded(row.get(key)) for key in keys}} for row in self.rows
+        ]
+
+    def cells(self, columns: Sequence[Column]) -> list[list[str]]:
+        """The rows for people, as text."""
+        return [[text(row.get(column.key), column) for column in columns] for row in self.rows]
+
+
+def _rounded(value: Value) -> Value:
+    return round(value, 9) if isinstance(value, float) else value
+
+
+def is_reference(row: Mapping[str, Value]) -> bool:
+    """Whether no run of ours stands behind a row."""
+    return row.get("kind") == "reference"
+
+
+def text(value: Value, column: Column) -> str:
+    """A value as the column writes it; a blank cell is a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return BLANK
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if column.kind == "p":
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
+    if column.kind == "count":
+        return f"{value:,}"
+    rounded = f"{value:,.{column.digits}f}"
+    return rounded.removeprefix("-") if not rounded.strip("-0.,") else rounded
