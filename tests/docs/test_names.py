@@ -1,0 +1,141 @@
+"""What the docs name exists, and what exists by a name is in the docs."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from harness import method_cards, protocols, registry, search_protocol, suites
+from leaderboards.model import Overall, Row, SignalQuality
+from tests.docs.pages import PAGES, ROOT, anchors, code_words, prose, text
+
+DOCS = ROOT / "docs"
+EVERYTHING = "\n".join(map(text, PAGES))
+DOTTED = re.compile(r"^(?:harness|adapters|leaderboards)(?:\.\w+)+")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_dotted_names_can_be_imported(page: Path) -> None:
+    for words in code_words(page):
+        if match := DOTTED.match(words):
+            resolve(match[0])
+
+
+def resolve(name: str) -> None:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            found = getattr(found, attribute)
+        return
+    raise AssertionError(f"no module {name}")
+
+
+@pytest.mark.parametrize("name", ["harness.no_such", "harness.spaces.NoSuch", "leaderboards.x.y"])
+def test_a_wrong_name_would_be_found(name: str) -> None:
+    with pytest.raises(AttributeError):
+        resolve(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    for words in code_words(page):
+        if re.match(r"^(harness|adapters|leaderboards|tests|docs)/[\w./*-]+$", words):
+            assert list(ROOT.glob(words.rstrip("/"))), f"{page.name} names {words}"
+
+
+@pytest.mark.parametrize("kind", ["methods", "spaces", "importers"])
+def test_everything_registered_is_documented(kind: str) -> None:
+    for name in registry.names(kind):
+        if registry.origin(kind, name).startswith("nas-harness "):
+            assert f"`{name}`" in EVERYTHING or f"## {name}\n" in EVERYTHING, name
+
+
+def test_every_suite_and_protocol_is_documented() -> None:
+    for name in suites.suite_names():
+        assert f"`{name}`" in text(DOCS / "suites.md"), name
+    for name in protocols.preset_names():
+        assert f"`{name}`" in text(DOCS / "protocols.md"), name
+
+
+def keys(*kinds: type[msgspec.Struct]) -> set[str]:
+    return {field.name for kind in kinds for field in msgspec.structs.fields(kind)}
+
+
+def test_every_key_of_a_suite_is_documented() -> None:
+    known = keys(suites.SuiteFile, suites.BenchmarkEntry, suites.MethodEntry, suites.ProfileEntry)
+    page = text(DOCS / "suites.md")
+    assert {key for key in known if f"`{key}`" not in page} == {"benchmark", "method", "profile"}
+    assert all(f"[[{table}]]" in page for table in ("benchmark", "method"))
+    assert all(f"[profile.{profile}]" in page for profile in suites.PROFILES)
+
+
+def test_every_switch_of_a_protocol_is_documented() -> None:
+    known = keys(
+        protocols.ProtocolFile,
+        protocols.TaskEntry,
+        protocols.SignalEntry,
+        protocols.CostEntry,
+        protocols.AnswerEntry,
+    )
+    page = text(DOCS / "protocols.md")
+    tables = {"task", "signal", "cost", "answer"}
+    assert {key for key in known if f"`{key}`" not in page} <= tables
+    assert all(f"`[{table}]`" in page for table in ("[task]", "task.signal", "task.cost"))
+    assert "`[[task.answer]]`" in page
+    for name in ("Overrun", "Repeats", "Incumbent", "Unit", "ValidationPass"):
+        for choice in get_args(getattr(search_protocol, name)):
+            assert f"`{choice}`" in page, choice
+    for choice in get_args(get_args(search_protocol.SeedRule)[1]):
+        assert f"`{choice}`" in page, choice
+
+
+def test_every_number_of_a_leaderboard_is_documented() -> None:
+    page = text(DOCS / "metrics.md")
+    fields = {field.name for kind in (Row, SignalQuality) for field in dataclasses.fields(kind)}
+    fields |= {field.name for field in dataclasses.fields(Overall)}
+    assert {name for name in fields if f"`{name}`" not in page} == set()
+
+
+def test_every_metric_and_quantity_of_a_table_is_documented() -> None:
+    from harness.tables.manifest import METRICS, QUANTITIES
+    from harness.tables.tidy_form import COSTS, PLACE, SUFFIXES
+
+    page = text(DOCS / "tables.md")
+    wanted = {*METRICS, *QUANTITIES, *COSTS, *PLACE, *SUFFIXES}
+    assert {name for name in wanted if f"`{name}`" not in page} == set()
+
+
+def test_every_settings_default_in_the_docs_is_the_codes() -> None:
+    assert text(DOCS / "methods.md") == method_cards.cards(), (
+        "docs/methods.md is older than the methods; "
+        "write it again: python -m harness.method_cards > docs/methods.md"
+    )
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    from harness import __version__
+
+    assert f"## [{__version__}]" in text(ROOT / "CHANGELOG.md")
