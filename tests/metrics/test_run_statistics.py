@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import wilcoxon
 
 from harness.metrics.bootstrap import resampled_means
 from harness.metrics.statistics import (
@@ -219,3 +220,10 @@ def test_seeds_needed_knows_the_fewest_that_can_decide() -> None:
     assert found == 6
     assert paired_test(np.arange(1.0, 7.0), np.zeros(6)).p < 0.05
     assert paired_test(np.arange(1.0, 6.0), np.zeros(5)).p > 0.05
+
+
+@pytest.mark.parametrize("n", [6, 13, 30, 50])
+def test_the_exact_p_value_is_scipys_where_scipy_is_exact(n: int) -> None:
+    values = np.random.Generator(np.random.PCG64(n)).normal(0.3, size=n)
+    wanted = wilcoxon(values, method="exact").pvalue
+    assert paired_test(values, np.zeros(n)).p == pytest.approx(wanted, rel=1e-9)
