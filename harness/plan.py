@@ -133,7 +133,8 @@ def _resolved(
             f"{entry.name}: the signal is the {seed} over seeds, table {table.name} holds no "
             f"single seeds of {entry.signal.dataset}/{entry.signal.split} at {fidelities[-1]}"
             if seed == "mean"
-            else f"{entry.name}: the signal is one seed, drawn for each evaluation"
+            else f"{entry.name}: the signal is one seed, drawn for each evaluation out of those "
+            f"that the architecture has of {_listed(_seeds(entry.signal, fidelities, table))}"
         )
     charge = _charges_validation(entry, table, seconds=file.unit == "seconds")
     if not charge and entry.cost.validation_pass == "charge-if-known" and file.unit == "seconds":
@@ -176,6 +177,21 @@ def _seed_rule(
         ):
             return "mean"
     return "random"
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _seeds(
+    signal: SignalEntry, fidelities: Sequence[Epochs], table: BenchmarkTable
+) -> tuple[int, ...]:
+    return table.seeds(
+        metric="accuracy",
+        dataset=signal.dataset,
+        split=signal.split,
+        epochs=fidelities[-1],
+    )
 
 
 def _charges_validation(entry: TaskEntry, table: BenchmarkTable, *, seconds: bool) -> bool:

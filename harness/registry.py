@@ -19,6 +19,7 @@ GROUPS: Mapping[str, str] = {
     "datasets": "nas_harness.datasets",
     "proxies": "nas_harness.proxies",
     "selectors": "nas_harness.selectors",
+    "trainers": "nas_harness.trainers",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
 
@@ -30,6 +31,7 @@ _SINGULAR = {
     "datasets": "data set",
     "proxies": "proxy",
     "selectors": "selector",
+    "trainers": "trainer",
 }
 
 
@@ -80,7 +82,9 @@ def origin(kind: str, name: str) -> str:
 def _import(kind: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
+        package = entry.dist.name if entry.dist else "its package"
         raise HarnessError(
-            f"{_SINGULAR[kind]} {entry.name!r} cannot be loaded from {entry.value}: {error}"
+            f"{_SINGULAR[kind]} {entry.name!r} cannot be loaded from {entry.value} of {package}: "
+            f"{type(error).__name__}: {error}"
         ) from error

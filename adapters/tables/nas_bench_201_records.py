@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from adapters.tables.nas_bench_201_costs import costs
 from harness.errors import BadArchitecture, BadTable
 from harness.spaces import AnySpace
-from harness.tables.importing import ImportRequest
+from harness.tables.importing import ImportRequest, refuse_costs, refuse_existing
 from harness.tables.manifest import BlockId, TableInfo
 from harness.tables.writer import TableWriter
 
@@ -66,11 +66,8 @@ def write_table(request: ImportRequest, records: Records, info: Callable[[str], 
     Accuracy (percent) and loss of every split, schedule, seed and epoch that any record has, and
     the costs. Raises BadTable, naming the file, where the records are not in the official form.
     """
-    if request.folder.exists() and not request.replace:
-        # TableWriter would say so too, but only after minutes of reading.
-        raise BadTable(
-            f"{request.folder} exists already; ask for its replacement or take another name"
-        )
+    refuse_existing(request)
+    refuse_costs(request)
     first = next(records.entries, None)
     names = read_names(records.header(), records.file)
     architectures = _parse(names, request.space, records.file)

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from harness import __version__, provenance
+from harness import __version__, provenance, registry
+from harness.errors import HarnessError
 from harness.home import VARIABLE, default_store, home
 
 OURS = ("harness", "adapters", "leaderboards")
@@ -43,7 +44,7 @@ def doctor(as_json: bool) -> int:
 
 def examine() -> dict[str, Any]:
     """What the command reports: plain values, ``problems`` a list of lines."""
-    problems = [*_clashes(), *_unwritable()]
+    problems = [*_clashes(), *_broken_adapters(), *_unwritable()]
     device = _device()
     if "error" in device:
         problems.append(device["error"])
@@ -77,6 +78,18 @@ def _clashes() -> list[str]:
                 f"{', '.join(others)} also installs a top-level package {package!r}; "
                 "use an environment without it"
             )
+    return lines
+
+
+def _broken_adapters() -> list[str]:
+    """What is registered, by us or by others, and cannot be loaded."""
+    lines = []
+    for kind in registry.GROUPS:
+        for name in registry.names(kind):
+            try:
+                registry.load(kind, name, object)
+            except HarnessError as error:
+                lines.append(str(error))
     return lines
 
 

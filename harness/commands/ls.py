@@ -76,8 +76,13 @@ def _methods() -> list[Row]:
 
     rows = []
     for name in registry.names("methods"):
-        method = registry.load("methods", name, BlackBoxMethod)
-        rows.append({"name": name, "what": method.summary, "source": method.source})
+        try:
+            method = registry.load("methods", name, BlackBoxMethod)
+        except HarnessError as error:
+            # A broken package must not hide the others.
+            rows.append({"name": name, "what": str(error), "source": ""})
+        else:
+            rows.append({"name": name, "what": method.summary, "source": method.source})
     return rows
 
 

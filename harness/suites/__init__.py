@@ -94,11 +94,22 @@ def load(name: str) -> Suite:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        return _checked(path.stem, path)
+        return _with_own_protocols(_checked(path.stem, path), path.parent)
     for file in _folder():
         if file.name == f"{name}.toml":
             return _checked(name, file)
     raise UnknownName("suite", name, suite_names())
+
+
+def _with_own_protocols(suite: Suite, folder: Path) -> Suite:
+    """Protocol files are looked for beside the suite that names them."""
+    benchmarks = [
+        msgspec.structs.replace(entry, protocol=str(folder / entry.protocol))
+        if entry.protocol.endswith(".toml")
+        else entry
+        for entry in suite.file.benchmark
+    ]
+    return Suite(suite.name, msgspec.structs.replace(suite.file, benchmark=benchmarks))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -59,6 +59,14 @@ class ImportRequest:
         )
 
 
+def refuse_costs(request: ImportRequest) -> None:
+    """Raise BadTable where a file of costs is given for a format that holds its own."""
+    if request.cost is not None:
+        raise BadTable(
+            f"{request.path.name} holds its own costs; leave out --cost {request.cost.name}"
+        )
+
+
 def refuse_existing(request: ImportRequest) -> None:
     """Raise BadTable, before hours of reading, where the table exists and may not be replaced."""
     if request.folder.exists() and not request.replace:

@@ -320,3 +320,45 @@ def test_help_is_quick_and_light() -> None:
     assert time.perf_counter() - begun < 2  # `harness bench` holds it to 0.25 s on a quiet machine
     for verb in cli.VERBS:
         assert verb in shown.stdout
+
+
+@pytest.mark.usefixtures("table_home")
+def test_a_protocol_file_is_looked_for_beside_its_suite(
+    suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness import protocols
+
+    shipped = Path(protocols.__file__).parent / "nas-bench-201.toml"
+    own = shipped.read_text("utf-8").replace("budget = 12000", "budget = 1234")
+    (suite.parent / "own.toml").write_text(own, "utf-8")
+    suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")
+    assert give("run", "--suite", suite, "--dry-run") == 0
+    assert "1,234 seconds" in capsys.readouterr().out
+
+
+def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 0
+    assert "leaderboard" in capsys.readouterr().out
+    assert cli.run(["tables"]) == 0
+    assert "import" in capsys.readouterr().out
+
+
+def test_a_broken_package_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from importlib.metadata import EntryPoint
+
+    from harness import registry
+
+    entries = dict(registry._entries("methods"))
+    entries["broken"] = EntryPoint("broken", "tests.core.broken_package:METHOD", "none")
+    entries["no-method"] = EntryPoint("no-method", "json:dumps", "none")
+    monkeypatch.setattr(registry, "_entries", lambda kind: entries if kind == "methods" else {})
+    assert cli.run(["ls", "methods", "--json"]) == 0
+    listed = capsys.readouterr().out
+    assert "random-search" in listed
+    assert "'broken' cannot be loaded from tests.core.broken_package:METHOD" in listed
+    assert "RuntimeError: broken on import" in listed
+    assert "'no-method' (json:dumps) is a function, not a BlackBoxMethod" in listed
+    assert cli.run(["doctor", "--json"]) == 1
+    assert "broken on import" in capsys.readouterr().out

@@ -278,3 +278,12 @@ def test_the_stream_holds_what_torch_reads_with_weights_only(tmp_path: Path, zip
         wanted = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     with nas_bench_201_pth._open(path, path.name) as reader:
         assert reader.load() == wanted
+
+
+def test_a_second_file_of_costs_is_refused_not_ignored(
+    v1_1: dict[str, Any], tmp_path: Path
+) -> None:
+    path = write_pth(tmp_path / "a.pth", v1_1)
+    with pytest.raises(BadTable, match=r"a\.pth holds its own costs; leave out --cost costs\.csv"):
+        imported(path, tmp_path / "table", cost=tmp_path / "costs.csv")
+    assert not (tmp_path / "table").exists()

@@ -1,0 +1,3 @@
+"""What a stranger's broken package does."""
+
+raise RuntimeError("broken on import")
