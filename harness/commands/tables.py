@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands.tables_build import build
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ _SHOWN = ("name", "space", "architectures", "release", "checksum")
 
 @click.group(name="tables")
 def group() -> None:
-    """Import, list, check and export benchmark tables."""
+    """Import, build, list, check and export benchmark tables."""
+
+
+group.add_command(build)
 
 
 @group.command(name="list")

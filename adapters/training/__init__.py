@@ -1,0 +1,1 @@
+"""Trainers that fill benchmark tables."""

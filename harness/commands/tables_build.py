@@ -1,0 +1,127 @@
+"""``harness tables build``: train every architecture of a space and keep the results as a table."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.tables.build_plan import BuildPlan, Shard
+
+
+@click.command(name="build")
+@click.argument("space")
+@click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
+@click.option("--protocol", default="flat-12", show_default=True, help="The training protocol.")
+@click.option("--seeds", default="0-2", show_default=True, help="Seeds, such as 0-2 or 0,3,7.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@click.option("--name", help="The table's name; SPACE-DATASET where none is given.")
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where finished chunks are kept; beside the tables where none is given.",
+)
+@click.option("--shard", default="1/1", help="Train part i of n only, as i/n.")
+@click.option(
+    "--merge",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="Take over the finished chunks of another --work folder; may be given again.",
+)
+@click.option("--replace", is_flag=True, help="Put it in the place of a table of that name.")
+def build(space: str, dataset: str, protocol: str, name: str | None, **given: Any) -> None:
+    """Train every architecture of SPACE and write the results as a table.
+
+    What is finished is kept: the same command goes on where it was cut off. The table is written
+    when all chunks are there, this shard's and the others'.
+    """
+    from harness.home import home
+    from harness.suites import parse_seeds
+    from harness.tables import catalog
+    from harness.tables.build_plan import BuildPlan, Shard
+    from harness.tables.manifest import check_name
+
+    name = check_name(name or f"{space}-{dataset}")
+    if catalog.imported(name).exists() and not given["replace"]:
+        raise HarnessError(f"a table {name!r} exists already; give --replace or another --name")
+    order = _Order(
+        name=name,
+        seeds=parse_seeds(given["seeds"]),
+        shard=Shard.parse(given["shard"]),
+        work=given["work"] or home() / "builds" / f"{name}-{protocol}",
+        merge=given["merge"],
+        workers=given["workers"],
+        device=given["device"],
+        replace=given["replace"],
+    )
+    _carry_out(BuildPlan.of(space, dataset, protocol), order)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the options say of how the table is built, not of what it holds."""
+
+    name: str
+    seeds: tuple[int, ...]
+    shard: Shard
+    work: Path
+    merge: tuple[Path, ...]
+    workers: int
+    device: str
+    replace: bool
+
+
+def _carry_out(plan: BuildPlan, order: _Order) -> None:
+    from harness.tables import catalog
+    from harness.tables.build_journal import BuildJournal
+    from harness.tables.building import failures, train_chunks, write_table
+
+    journal = BuildJournal(order.work, plan)
+    every, own = plan.chunks(order.seeds), plan.chunks(order.seeds, order.shard)
+    with journal.locked():
+        for folder in order.merge:
+            taken = journal.take_over(folder, every)
+            click.echo(f"took {taken} chunks from {folder}")
+        done = sum(map(journal.holds, own))
+        click.echo(f"{len(own)} chunks, {done} of them finished, in {order.work}")
+        watch = Stopwatch(len(own) - done)
+        train_chunks(
+            plan,
+            journal,
+            own,
+            workers=order.workers,
+            device=order.device,
+            finished=lambda chunk: click.echo(watch.line(str(chunk))),
+        )
+        missing = len(every) - sum(map(journal.holds, every))
+        if missing:
+            click.echo(f"this shard is finished; {missing} chunks of other shards are missing")
+            return
+        folder = catalog.imported(order.name)
+        write_table(
+            plan, journal, order.seeds, folder=folder, name=order.name, replace=order.replace
+        )
+    for architecture, seed, reason in failures(plan, journal, order.seeds):
+        click.echo(f"failed: {architecture} seed {seed}: {reason}")
+    click.echo(f"wrote {folder}")
+
+
+class Stopwatch:
+    """Lines that say how far a build is and when it will be done."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, time.monotonic()
+
+    def line(self, what: str) -> str:
+        """Count one more piece of work and describe where that leaves us."""
+        self._done += 1
+        gone = time.monotonic() - self._began
+        left = gone / self._done * (self._total - self._done)
+        return f"{self._done}/{self._total} {what}: {gone / 60:.1f} min gone, {left / 60:.1f} to go"

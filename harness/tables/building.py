@@ -1,0 +1,192 @@
+"""Train every architecture of a space, chunk by chunk, and write the results as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.datasets import SPLITS
+from harness.errors import HarnessError
+from harness.tables.build_journal import BuildJournal
+from harness.tables.build_plan import BuildPlan, Chunk
+from harness.tables.manifest import TableInfo
+from harness.tables.writer import TableWriter
+from harness.training import TrainedBatch
+
+_METRICS = ("accuracy", "loss")
+
+
+def train_chunks(
+    plan: BuildPlan,
+    journal: BuildJournal,
+    chunks: Sequence[Chunk],
+    *,
+    workers: int,
+    device: str,
+    finished: Callable[[Chunk], None],
+) -> None:
+    """Train the chunks that the journal lacks and record each as soon as it is done.
+
+    Every worker is a process of one thread, so that results do not depend on their number. Call
+    it inside ``journal.locked()``.
+    """
+    missing = iter([chunk for chunk in chunks if not journal.holds(chunk)])
+    if workers == 1:
+        with _single_threaded():
+            for chunk in missing:
+                journal.write(chunk, _train(plan, chunk, device))
+                finished(chunk)
+        return
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_set_up_worker, initargs=(plan, device)
+    ) as pool:
+        running: dict[Future[TrainedBatch], Chunk] = {
+            pool.submit(_train_in_worker, chunk): chunk for chunk in islice(missing, workers)
+        }
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                chunk = running.pop(future)
+                journal.write(chunk, future.result())
+                finished(chunk)
+                for following in islice(missing, 1):
+                    running[pool.submit(_train_in_worker, following)] = following
+
+
+def failures(
+    plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int]
+) -> list[tuple[str, int, str]]:
+    """(architecture, seed, reason) of every training that failed."""
+    found = []
+    for chunk in plan.chunks(seeds):
+        reasons = journal.read(chunk).failures
+        for architecture, reason in zip(plan.trained_in(chunk), reasons, strict=True):
+            if reason:
+                found.append((plan.space.format(architecture), chunk.seed, reason))
+    return found
+
+
+def write_table(
+    plan: BuildPlan,
+    journal: BuildJournal,
+    seeds: Sequence[int],
+    *,
+    folder: Path,
+    name: str,
+    replace: bool,
+) -> Path:
+    """Write the finished chunks of these seeds as a table with a row for every architecture.
+
+    Architectures of one function share the results; each has its own parameters and FLOPs.
+    ``train_seconds_per_epoch`` is the mean over the seeds. A failed training is missing from
+    the epoch on in which it failed. Raises HarnessError where a chunk is not finished.
+    """
+    unfinished = [chunk for chunk in plan.chunks(seeds) if not journal.holds(chunk)]
+    if unfinished:
+        raise HarnessError(
+            f"{len(unfinished)} chunks are not trained yet, the first is {unfinished[0]}; "
+            "the table is written when all are"
+        )
+    architectures = [member for group in plan.groups for member in group]
+    with TableWriter(
+        folder,
+        space=plan.space,
+        info=_info(plan, journal, seeds, name),
+        architectures=architectures,
+        replace=replace,
+    ) as writer:
+        seconds = np.zeros(len(plan.groups))
+        for seed in seeds:
+            seconds += _write_seed(writer, plan, journal, seed) / len(seeds)
+        costs = [plan.trainer.costs(each, plan.dataset, plan.protocol) for each in architectures]
+        parameters, flops = np.array(costs).T
+        dataset = plan.dataset.name
+        writer.cost_block(quantity="parameters_m", dataset=dataset)[:] = parameters
+        writer.cost_block(quantity="flops_m", dataset=dataset)[:] = flops
+        times = writer.cost_block(quantity="train_seconds_per_epoch", dataset=dataset)
+        times[:] = _to_architectures(plan, seconds) / plan.protocol.epochs
+        return writer.finish()
+
+
+def _write_seed(
+    writer: TableWriter, plan: BuildPlan, journal: BuildJournal, seed: int
+) -> NDArray[np.float64]:
+    """Write one seed's results; the training seconds of every group."""
+    batches = [journal.read(chunk) for chunk in plan.chunks([seed])]
+    for metric in _METRICS:
+        results = np.concatenate([getattr(batch, metric) for batch in batches], axis=2)
+        for place, split in enumerate(SPLITS):
+            epochs = plan.protocol.evaluated(split)
+            block = writer.block(
+                metric=metric,
+                dataset=plan.dataset.name,
+                split=split,
+                schedule=plan.protocol.epochs,
+                epochs=epochs,
+                seed=seed,
+                dtype=np.float32,
+            )
+            held = [epoch - 1 for epoch in epochs]
+            block[:] = _to_architectures(plan, results[held, place])
+    return np.concatenate([batch.seconds for batch in batches])
+
+
+def _to_architectures(plan: BuildPlan, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Spread values of shape (..., groups) to the architectures of the groups."""
+    return np.repeat(values, [len(group) for group in plan.groups], axis=-1)
+
+
+def _info(plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int], name: str) -> TableInfo:
+    failed = len(failures(plan, journal, seeds))
+    return TableInfo(
+        name=name,
+        source=f"trained by nas-harness: {plan.dataset.provenance}",
+        release=f"{plan.protocol.name}-{plan.identity[:12]}",
+        licence=plan.dataset.licence,
+        description=f"{plan.protocol.summary}; {len(plan.groups):,} functions trained with seeds "
+        f"{', '.join(map(str, seeds))}; {failed} trainings failed",
+    )
+
+
+def _train(plan: BuildPlan, chunk: Chunk, device: str) -> TrainedBatch:
+    return plan.trainer.train(
+        plan.trained_in(chunk),
+        seed=chunk.seed,
+        dataset=plan.dataset,
+        protocol=plan.protocol,
+        device=device,
+    )
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_worker: list[tuple[BuildPlan, str]] = []
+"""In a worker process: its plan and device, set once when it starts."""
+
+
+def _set_up_worker(plan: BuildPlan, device: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    _worker.append((plan, device))
+
+
+def _train_in_worker(chunk: Chunk) -> TrainedBatch:
+    plan, device = _worker[0]
+    return _train(plan, chunk, device)
