@@ -198,7 +198,10 @@ class SearcherConformance:
         trials = drive(searcher, context, asks=self.many_asks)
         if len(trials) < self.many_asks:
             assert searcher.ask() is None, "a searcher that has ended asks again"
-            assert {trial.architecture for trial in trials} == set(context.space.enumerate())
+            asked = {trial.architecture for trial in trials}
+            # Counted: showing how two sets of thousands differ takes pytest minutes.
+            left = sum(cell not in asked for cell in context.space.enumerate())
+            assert left == 0, f"the searcher ended with {left} architectures not asked for"
 
 
 def drive(
