@@ -169,6 +169,19 @@ class RunStore:
             rows = [dict(zip(names, row, strict=True)) for row in cursor]
         return record_codec.from_rows(rows, self.path)
 
+    def missing(self, *, suite: str, profile: str | None) -> dict[str, int]:
+        """Label -> how many of its planned runs have no record; only labels that lack one."""
+        condition = "" if profile is None else " AND profile = :profile"
+        query = (
+            "SELECT label, COUNT(DISTINCT plan_runs.identity) FROM plan_runs "
+            "JOIN plans ON plans.id = plan_runs.plan "
+            f"WHERE suite = :suite{condition} "
+            "AND plan_runs.identity NOT IN (SELECT identity FROM runs) GROUP BY label"
+        )
+        with _explained(self.path):
+            cursor = self._connection.execute(query, {"suite": suite, "profile": profile})
+            return dict(cursor.fetchall())
+
     def suites(self) -> list[tuple[str, str, int]]:
         """Suite, profile and number of runs, for all that the store holds."""
         query = (

@@ -70,26 +70,24 @@ class PlotInfo:
 
 def anytime_info(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> PlotInfo:
     """A panel for each task and test answer (the first answer, where a task has no test)."""
-    return info_of_contexts(contexts(records, tables))
+    return info_of_contexts(contexts(records, tables, "test"))
 
 
 def info_of_contexts(found: Sequence[Context]) -> PlotInfo:
-    """As ``anytime_info``, of what ``contexts`` gave; no panel where no run finished."""
+    """As ``anytime_info``, of what ``contexts`` gave; no panel where no run finished.
+
+    Where a comparison has test answers among ``found``, its other answers have no panel.
+    """
+    tested = {each.where.comparison for each in found if each.answer.role == "test"}
     shown = [
         context
         for context in found
-        if _is_shown(context) and any(runs.done for runs in context.group.methods)
+        if (context.answer.role == "test" or context.where.comparison not in tested)
+        and any(runs.done for runs in context.group.methods)
     ]
     labels = dict.fromkeys(runs.label for context in shown for runs in context.group.methods)
     numbers = {label: number for number, label in enumerate(labels)}
     return PlotInfo(tuple(_panel(context, numbers) for context in shown), _caption(shown))
-
-
-def _is_shown(context: Context) -> bool:
-    answers = context.group.answers
-    if any(answer.role == "test" for answer in answers):
-        return context.answer.role == "test"
-    return context.answer == answers[0]
 
 
 def _panel(context: Context, numbers: Mapping[str, int]) -> PanelInfo:

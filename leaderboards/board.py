@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
+from harness.metrics.statistics import FEWEST_SHARED
 from harness.records import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards import reference_search
@@ -16,9 +19,6 @@ from leaderboards.grouping import Group
 from leaderboards.model import Failure, Leaderboard, Overall, Reference, Row, Section
 from leaderboards.published import Published, for_answer
 from leaderboards.rows import held, rank_rows
-
-_TaskName = tuple[str, str, str]
-"""Space, protocol and task by their names; the content behind them may differ all the same."""
 
 
 def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:
@@ -31,17 +31,29 @@ def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) ->
     return of_contexts(contexts(records, tables))
 
 
-def of_contexts(found: Sequence[Context]) -> Leaderboard:
-    """The leaderboard of what ``contexts`` gave."""
+def of_contexts(
+    found: Sequence[Context], missing: Mapping[str, int] = MappingProxyType({})
+) -> Leaderboard:
+    """The leaderboard of what ``contexts`` gave.
+
+    missing: label -> runs that were planned and have no record, as ``RunStore.missing`` has it.
+    """
     groups = {each.where.comparison: each.group for each in found}
-    mixed = _mixed_tasks(list(groups.values()))
+    mixed = frozenset(each.task_name for each in groups.values() if each.older)
     steps = {comparison: held(group) for comparison, group in groups.items()}
+    lacking = [
+        f"{label}: {count:,} planned runs, over all tasks, have no record yet"
+        for label, count in missing.items()
+    ]
     sections = []
     for each in found:
         printed = for_answer(each.group.spec, each.answer)
         rows, tested = rank_rows(each, steps[each.where.comparison], printed)
-        sections.append(_section(each, rows, tested, printed, _task_name(each.group) in mixed))
-    return Leaderboard(tuple(sections), () if mixed else _overall(sections))
+        section = _section(each, rows, tested, printed, each.group.task_name in mixed)
+        sections.append(replace(section, notes=(*section.notes, *lacking)))
+    primary = [section for section in sections if section.primary]
+    reason = _no_overall(primary, bool(mixed))
+    return Leaderboard(tuple(sections), () if reason else _overall(primary, missing), reason)
 
 
 def _section(
@@ -52,11 +64,12 @@ def _section(
     mixed: bool,
 ) -> Section:
     runs = context.group
-    notes = [*context.notes, *runs.notes, *_row_notes(rows)]
+    notes = [*context.notes, *runs.notes, *_row_notes(rows, len(runs.seeds))]
     if mixed:
         notes.append(
             "the suite has other records of this task on another table or by another protocol; "
-            "they stand in a section of their own, and there is no ranking over tasks"
+            "they stand in a section of their own, what was planned last first, and there is no "
+            "ranking over tasks"
         )
     return Section(
         where=context.where,
@@ -98,42 +111,54 @@ def _failures(runs: Group) -> tuple[Failure, ...]:
     )
 
 
-def _row_notes(rows: Sequence[Row]) -> list[str]:
+def _row_notes(rows: Sequence[Row], seeds: int) -> list[str]:
     notes = []
-    if any(not row.whole for row in rows):
+    if any(row.n < seeds for row in rows):
         notes.append(
             "n/N: a row that lacks some of the section's N seeds; it is ranked by the seeds it "
             "has, and compared over the seeds that both rows have"
+        )
+    if any(row.decided is not None for row in rows):
+        notes.append(
+            "decided: the difference to the next row, at 5% after Holm's correction over all pairs "
+            "of the table; Wilcoxon, paired by seed, or Mann-Whitney where two rows share fewer "
+            f"than {FEWEST_SHARED} seeds"
         )
     sources = {f"{row.published.source} ({row.published.status})" for row in rows if row.published}
     return notes + [f"published: {source}" for source in sorted(sources)]
 
 
-def _task_name(runs: Group) -> _TaskName:
-    return runs.spec.space, runs.protocol.name, runs.spec.task.name
+def _no_overall(primary: Sequence[Section], mixed: bool) -> str:
+    """Why there is no ranking over tasks; empty where there is one."""
+    if mixed:
+        return (
+            "no ranking over tasks: the suite has records of one task on different tables or by "
+            "different protocols"
+        )
+    if len(primary) < 2:
+        tasks = " and ".join(section.where.task.name for section in primary) or "no task"
+        return f"no ranking over tasks: it needs two, and only {tasks} has runs here"
+    return ""
 
 
-def _mixed_tasks(groups: Sequence[Group]) -> frozenset[_TaskName]:
-    """Tasks of one name whose records may not be pooled."""
-    counts = Counter(map(_task_name, groups))
-    return frozenset(name for name, count in counts.items() if count > 1)
+def _mean_rank(places: Sequence[float], of: int) -> float | None:
+    return float(np.mean(places)) if len(places) == of else None
 
 
-def _overall(sections: Sequence[Section]) -> tuple[Overall, ...]:
-    """Mean rank over tasks, equal means sharing their mean rank; only for two tasks or more."""
+def _overall(primary: Sequence[Section], missing: Mapping[str, int]) -> tuple[Overall, ...]:
+    """Mean rank over tasks, equal means sharing their mean rank."""
     from scipy.stats import rankdata
 
-    primary = [section for section in sections if section.primary]
-    if len(primary) < 2:
-        return ()
     ranks: dict[str, list[float]] = {}
     finished: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     for section in primary:
         ranked = [row for row in section.rows if row.mean is not None]
         places = rankdata([-(row.mean or 0.0) for row in ranked])
         for row in section.rows:
             ranks.setdefault(row.label, [])
             finished[row.label] += row.n
+            failures[row.label] += row.failures
         for row, place in zip(ranked, places, strict=True):
             if row.whole:
                 ranks[row.label].append(float(place))
@@ -144,7 +169,9 @@ def _overall(sections: Sequence[Section]) -> tuple[Overall, ...]:
             tasks=len(places),
             of=of,
             n=finished[label],
-            mean_rank=float(np.mean(places)) if len(places) == of else None,
+            failures=failures[label],
+            missing=missing.get(label, 0),
+            mean_rank=_mean_rank(places, of) if not missing.get(label) else None,
         )
         for label, places in ranks.items()
     ]

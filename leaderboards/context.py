@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from leaderboards.facts import Population
 from leaderboards.grouping import Group, group
 from leaderboards.model import TableFacts, Where
 from leaderboards.reference_search import Cells, NotExact
+
+Which = Literal["test", "validation", "all", "first"]
+"""Answers by their role, or all of a task, or the one that it ranks by."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +49,27 @@ class Context:
 
 
 def contexts(
-    records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]
+    records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable], which: Which = "all"
 ) -> tuple[Context, ...]:
-    """One for each group of comparable runs and each answer. tables: checksum -> table."""
+    """One for each group of comparable runs and each of its answers that ``which`` names.
+
+    tables: checksum -> table. A task that has no answer of the role is shown by the one that it
+    ranks by.
+    """
     found = []
     for runs in group(records):
         comparison = runs.spec.comparison
         table = tables.get(runs.spec.table_checksum)
-        for answer in runs.answers:
-            where = Where(comparison, *_place(runs.spec), runs.protocol, answer)
+        for answer in _chosen(runs.answers, which):
+            where = Where(comparison, *_place(runs.spec), runs.protocol, answer, runs.older)
             found.append(_context(runs, where, table))
     return tuple(found)
+
+
+def _chosen(answers: tuple[Answer, ...], which: Which) -> tuple[Answer, ...]:
+    if which == "all":
+        return answers
+    return tuple(answer for answer in answers if answer.role == which) or answers[:1]
 
 
 def _place(spec: RunSpec) -> tuple[str, str, str]:

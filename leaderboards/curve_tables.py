@@ -105,7 +105,7 @@ def anytime_view(context: Context) -> View:
     columns = [
         Column("kind", "kind", "text", screen=False),
         Column("label", "method", "text", names_row=True),
-        Column("cost", f"cost\n{context.group.protocol.unit}", digits=0),
+        Column("cost", f"cost\n{context.group.protocol.unit}", digits=0, names_row=True),
         Column("n", "runs that\nhave begun", "count"),
         Column("runs", "runs", "count"),
         Column("mean", "mean"),

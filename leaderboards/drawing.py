@@ -19,9 +19,9 @@ DASHES = ("-", "-.", ":")
 INK, FAINT = "#333333", "#767676"
 LABEL_SIZE = 7.5
 
-PANEL_WIDTH, PANEL_HEIGHT = 3.7, 2.9
-LEFT, TOP, BOTTOM, CAPTION = 0.75, 0.4, 0.6, 0.5
-LEADER, LETTER, LINE_SPACING = 0.45, 0.062, 0.15
+PANEL_WIDTH, PANEL_HEIGHT = 4.0, 2.7
+LEFT, TOP, BOTTOM, CAPTION = 0.7, 0.35, 0.55, 0.55
+LEADER, LETTER, LINE_SPACING = 0.45, 0.058, 0.15
 """Inches, as all sizes here: what stands between a line and its label, and a label's letters."""
 CAPTION_LETTERS = 16
 """Letters an inch, at the size of the caption."""
@@ -38,8 +38,10 @@ class Layout:
 
     @classmethod
     def of(cls, panels: Sequence[PanelInfo]) -> Layout:
-        """At most three panels a row; as high and wide as the labels of the fullest need."""
-        columns = 2 if len(panels) == 4 else min(3, max(1, len(panels)))
+        """At most two panels a row, so that a page's letters are not too small to read; as high
+        and wide as the labels of the fullest need.
+        """
+        columns = min(2, max(1, len(panels)))
         most = max((len(panel.lines) for panel in panels), default=0)
         longest = max((len(line.label) for panel in panels for line in panel.lines), default=0)
         return cls(

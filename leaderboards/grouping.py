@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -38,11 +38,21 @@ class MethodRuns:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in method and seed alone."""
+    """Runs that differ in method and seed alone.
+
+    older: whether runs of the same task, on another table or by another protocol, were planned
+    after these.
+    """
 
     spec: RunSpec
     methods: tuple[MethodRuns, ...]
     notes: tuple[str, ...]
+    older: bool = False
+
+    @property
+    def task_name(self) -> tuple[str, str, str]:
+        """Space, protocol and task by their names; the content behind them may differ."""
+        return self.spec.space, self.protocol.name, self.spec.task.name
 
     @property
     def protocol(self) -> SearchProtocol:
@@ -64,13 +74,30 @@ class Group:
 def group(records: Sequence[RunRecord]) -> tuple[Group, ...]:
     """Split the records into what may be compared, in the order in which they first appear.
 
-    The key holds what ``RunSpec.comparison`` is a digest of, and is far cheaper for thousands.
+    Of several comparisons of one task the one planned last takes the place of the first; the
+    older ones come behind all tasks, the newest of them first.
+    """
+    groups = [_group(members) for members in _comparable(records)]
+    newest = {each.task_name: each for each in groups}
+    older = [replace(each, older=True) for each in groups if newest[each.task_name] is not each]
+    return (*newest.values(), *reversed(older))
+
+
+def _comparable(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """The key holds what ``RunSpec.comparison`` is a digest of, and is far cheaper for thousands.
+
+    Records of one store share their protocol, so that few protocols are ever hashed.
     """
     found: dict[tuple[str, str, SearchProtocol], list[RunRecord]] = {}
+    by_object: dict[tuple[str, str, int], list[RunRecord]] = {}
     for record in records:
         spec = record.spec
-        found.setdefault((spec.space, spec.table_checksum, spec.protocol), []).append(record)
-    return tuple(_group(members) for members in found.values())
+        quick = (spec.space, spec.table_checksum, id(spec.protocol))
+        if quick not in by_object:
+            key = (spec.space, spec.table_checksum, spec.protocol)
+            by_object[quick] = found.setdefault(key, [])
+        by_object[quick].append(record)
+    return list(found.values())
 
 
 def _group(members: Sequence[RunRecord]) -> Group:

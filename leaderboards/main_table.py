@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.metrics.statistics import FEWEST_SHARED
 from leaderboards import captions
 from leaderboards.model import Failure, Leaderboard, Reference, Row, Section
 from leaderboards.view import Column, Value, View
@@ -16,7 +15,7 @@ def main_views(board: Leaderboard) -> list[View]:
 
 
 def overall_views(board: Leaderboard) -> list[View]:
-    """The mean rank over tasks, blank for a label that is not whole in all of them."""
+    """The mean rank over tasks, blank for a label that lacks a planned run; or no table."""
     if not board.overall:
         return []
     columns = (
@@ -25,6 +24,8 @@ def overall_views(board: Leaderboard) -> list[View]:
         Column("tasks", "tasks", "count", screen=False),
         Column("of", "of", "count", screen=False),
         Column("n", "n", "count"),
+        Column("failures", "failed", "count"),
+        Column("missing", "missing", "count"),
         Column("mean_rank", "mean rank\nover tasks"),
     )
     rows = tuple(
@@ -34,12 +35,18 @@ def overall_views(board: Leaderboard) -> list[View]:
             "tasks": row.tasks,
             "of": row.of,
             "n": row.n,
+            "failures": row.failures,
+            "missing": row.missing,
             "mean_rank": row.mean_rank,
         }
         for row in board.overall
     )
-    note = "blank: some seed of some task is missing or failed there"
-    return [View("over all tasks", {}, columns, rows, notes=(note,))]
+    notes = (
+        "mean rank: over all seeds that were planned for a row, n of them over all tasks; fewer "
+        "seeds say less",
+        "blank: a planned run failed or is missing, or the row is not in every task",
+    )
+    return [View("over all tasks", {}, columns, rows, notes=notes)]
 
 
 def _section_view(section: Section) -> View:
@@ -51,8 +58,9 @@ def _section_view(section: Section) -> View:
         identity={**section.where.columns(), "regret_zero": zero},
         columns=_columns(section),
         rows=tuple(rows),
-        facts=tuple(_facts(section)),
+        facts=tuple(captions.setting(section.where, section.facts)),
         notes=tuple(_notes(section)),
+        findings=tuple(_findings(section)),
     )
 
 
@@ -65,7 +73,7 @@ def _columns(section: Section) -> tuple[Column, ...]:
         Column("rank", "rank", "count"),
         Column("label", "method", "text", names_row=True),
         Column("method", "registered as", "text", screen=False),
-        Column("runs", "n", "text", data=False),
+        Column("runs", "n", "count", data=False),
         Column("n", "n", "count", screen=False),
         Column("of", "of", "count", screen=False),
         Column("failures", "failed", "count"),
@@ -73,7 +81,7 @@ def _columns(section: Section) -> tuple[Column, ...]:
         Column("sd", "sd"),
         Column("low", "low", screen=False),
         Column("high", "high", screen=False),
-        Column("interval", "95% interval\nof the mean", "text", data=False),
+        Column("interval", "95% interval\nof the mean", data=False),
         Column("median", "median", main=False),
         Column("best", "best\nof n"),
         Column("regret", f"regret\n{zero_head}", digits=3),
@@ -85,7 +93,7 @@ def _columns(section: Section) -> tuple[Column, ...]:
         Column("seconds", "wall\nseconds", digits=3, main=False),
         Column("decided", "decided", "text"),
         Column("p", "p (Holm)", "p", main=False),
-        Column("printed", "published", "text", data=False),
+        Column("printed", "published", data=False),
         Column("published_mean", "published", screen=False),
         Column("published_sd", "published sd", screen=False),
         Column("difference", "differ-\nence"),
@@ -110,7 +118,7 @@ def _row_values(row: Row, section: Section) -> Mapping[str, Value]:
     values |= {
         "kind": "measured",
         "of": of,
-        "runs": str(row.n) if row.whole else f"{row.n}/{of}",
+        "runs": f"{row.n:,}" if row.n == of else f"{row.n:,}/{of:,}",
         "interval": interval,
     }
     if printed is not None and row.mean is not None:
@@ -133,17 +141,11 @@ def _reference_values(reference: Reference) -> Mapping[str, Value]:
     }
 
 
-def _facts(section: Section) -> list[str]:
-    lines = captions.setting(section.where, section.facts)
-    if section.facts:
-        lines += captions.found(section.facts)
+def _findings(section: Section) -> list[str]:
+    lines = captions.found(section.facts) if section.facts else []
     if section.pairs:
         share = 100 * section.decided / section.pairs
-        lines.append(
-            f"decided: {section.decided} of {section.pairs} adjacent pairs ({share:.0f}%), "
-            "at 5% after Holm's correction over all pairs; Wilcoxon, paired by seed, or "
-            f"Mann-Whitney where two rows share fewer than {FEWEST_SHARED} seeds"
-        )
+        lines.append(f"decided: {section.decided} of {section.pairs} adjacent pairs ({share:.0f}%)")
     return lines
 
 

@@ -20,7 +20,8 @@ class Row:
     tau: mean over runs of the tau-b between signal and answer on what the run evaluated.
     decided: whether the difference to the next row holds after Holm's correction; None where
         there is no next row or the two share too few seeds. p is that corrected p-value.
-    whole: whether every seed of the section finished here.
+    whole: whether every recorded run finished. A row may have fewer seeds than the section
+        because fewer were planned for it.
     """
 
     rank: int | None
@@ -101,7 +102,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Where:
-    """Which comparison a section is about: runs differ in method and seed alone."""
+    """Which comparison a section is about: runs differ in method and seed alone.
+
+    older: whether the same task was planned again, on another table or by another protocol.
+    """
 
     comparison: str
     space: str
@@ -109,6 +113,7 @@ class Where:
     checksum: str
     protocol: SearchProtocol
     answer: Answer
+    older: bool = False
 
     @property
     def task(self) -> Task:
@@ -118,7 +123,8 @@ class Where:
     @property
     def title(self) -> str:
         """The task, and what it is judged by."""
-        return f"{self.task.name}: {self.answer.name}"
+        title = f"{self.task.name}: {self.answer.name}"
+        return f"{title}, planned earlier" if self.older else title
 
     def columns(self) -> dict[str, str]:
         """What CSV and JSON put before every row."""
@@ -159,20 +165,24 @@ class Section:
 class Overall:
     """A label over all tasks, by the answer that each task ranks by.
 
-    tasks: in how many of them every seed finished. mean_rank: None unless that is all of them.
-    n: finished runs over all tasks.
+    tasks: in how many of them the row is whole. n, failures: runs over all tasks.
+    missing: runs that were planned under the label and have no record yet.
+    mean_rank: None unless the row is whole in all of the tasks, and none of its runs is missing.
     """
 
     label: str
     tasks: int
     of: int
     n: int
+    failures: int
+    missing: int
     mean_rank: float | None
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All sections, in the order of their records, and the ranking over tasks if there is one."""
+    """All sections, and the ranking over tasks; ``no_overall`` says why there is none."""
 
     sections: tuple[Section, ...]
     overall: tuple[Overall, ...]
+    no_overall: str = ""

@@ -30,6 +30,14 @@ def write(path: Path, content: bytes) -> None:
         raise HarnessError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are absent. Raises HarnessError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarnessError(f"cannot make {folder}: {error.strerror or error}") from error
+
+
 def _mode_of_new_files() -> int:
     mask = os.umask(0)
     os.umask(mask)

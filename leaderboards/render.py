@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from leaderboards.gathering import gather
 from leaderboards.view import Column, View, is_reference
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def to_json(views: Sequence[View], title: str) -> str:
         "tables": [
             {
                 "title": view.title,
-                "facts": view.facts,
+                "facts": (*view.facts, *view.findings),
                 "rows": view.data(),
                 "notes": view.notes,
             }
@@ -64,11 +65,12 @@ def to_json(views: Sequence[View], title: str) -> str:
 
 def markdown(views: Sequence[View], title: str, every: bool = False) -> str:
     """GitHub's tables, with the facts above and the notes below each."""
-    parts = [f"# {title}"]
-    for view in views:
+    gathered = gather(views)
+    parts = [f"# {title}", _listed(gathered.facts)]
+    for view in gathered.views:
         columns = view.shown(every)
         parts.append(f"## {view.title}")
-        parts.append("\n".join(f"- {line}" for line in view.facts))
+        parts.append(_listed((*view.facts, *view.findings)))
         parts.append(
             _frame(view, columns)
             .map(_in_cell)
@@ -79,16 +81,24 @@ def markdown(views: Sequence[View], title: str, every: bool = False) -> str:
                 colalign=["left" if _is_text(column) else "right" for column in columns],
             )
         )
-        parts.append("\n".join(f"- {line}" for line in view.notes))
+        parts.append(_listed(view.notes))
+    if gathered.notes:
+        parts += ["## Notes on all tables", _listed(gathered.notes)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def latex(views: Sequence[View], title: str, every: bool = False) -> str:
     """``table`` environments with booktabs rules; facts and notes are comments above each."""
+    gathered = gather(views)
     parts = [f"% {title}; needs \\usepackage{{booktabs}}"]
-    for view in views:
+    parts += [f"% all tables: {line}" for line in (*gathered.facts, *gathered.notes)]
+    for view in gathered.views:
         columns = view.shown(every)
-        parts += [f"% {line}" for line in (*view.facts, *view.notes)]
+        parts += [f"% {line}" for line in (*view.facts, *view.findings, *view.notes)]
         frame = _frame(view, columns)
         frame = frame.map(_latex).rename(columns=_latex)
         parts.append(
@@ -112,8 +122,9 @@ def html(views: Sequence[View], title: str, every: bool = False, plots: Sequence
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
+    gathered = gather(views)
     pages = []
-    for view in views:
+    for view in gathered.views:
         columns = view.shown(every)
         rows = [
             {
@@ -128,14 +139,14 @@ def html(views: Sequence[View], title: str, every: bool = False, plots: Sequence
         pages.append(
             {
                 "title": view.title,
-                "facts": view.facts,
+                "facts": (*view.facts, *view.findings),
                 "notes": view.notes,
                 "columns": columns,
                 "rows": rows,
             }
         )
     return environment.get_template("leaderboard.html").render(
-        title=title, views=pages, plots=plots
+        title=title, facts=gathered.facts, notes=gathered.notes, views=pages, plots=plots
     )
 
 

@@ -88,7 +88,7 @@ def rank_rows(
     bounds = _bounds(values, context.rng())
     rows = []
     for runs in context.group.methods:
-        row = _counts(runs, context.group)
+        row = _counts(runs)
         if runs.done:
             row = _measured(row, runs, context, values[runs.label])
             row = replace(
@@ -109,7 +109,7 @@ def comparisons(context: Context) -> list[PairwiseComparison]:
     return compare({runs.label: by_seed(runs, name) for runs in context.group.methods if runs.done})
 
 
-def _counts(runs: MethodRuns, group: Group) -> Row:
+def _counts(runs: MethodRuns) -> Row:
     return Row(
         rank=None,
         label=runs.label,
@@ -117,7 +117,7 @@ def _counts(runs: MethodRuns, group: Group) -> Row:
         seeds=runs.seeds,
         n=len(runs.done),
         failures=len(runs.failed),
-        whole=set(runs.seeds) == group.seeds,
+        whole=not runs.failed,
     )
 
 

@@ -43,7 +43,11 @@ class Column:
 
 @dataclass(frozen=True)
 class View:
-    """One table. ``identity`` are the columns that CSV and JSON put before the others."""
+    """One table. ``identity`` are the columns that CSV and JSON put before the others.
+
+    facts and notes stand above and below, and may be the same for many tables; findings stand
+    above too, and are about the numbers of this one.
+    """
 
     title: str
     identity: Mapping[str, Value]
@@ -51,6 +55,7 @@ class View:
     rows: tuple[Mapping[str, Value], ...]
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     def shown(self, every: bool) -> tuple[Column, ...]:
         """The columns for people: the main ones, or every one; none that is blank throughout."""

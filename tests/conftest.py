@@ -1,12 +1,15 @@
-"""What all tests share: a private home, and the folder of real data where there is one."""
+"""What all tests share: a private home, a made-up table, and real data where there is some."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from harness.conformance.synthetic import write_synthetic_table
 
 # A loaded machine is no failure; and on CI a failure must be the same at the next try.
 settings.register_profile("harness", deadline=None, derandomize="CI" in os.environ)
@@ -31,3 +34,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NAS_HARNESS_TEST_DATA={named} is no folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def synthetic_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tables with a full-size made-up one, written once."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    write_synthetic_table(folder / "nas-bench-201")
+    return folder
+
+
+@pytest.fixture
+def table_home(private_home: Path, synthetic_tables: Path) -> Path:
+    """The private home, with the made-up table imported under the name of the real one."""
+    shutil.copytree(synthetic_tables, private_home / "tables")
+    return private_home

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnknownName
 from harness.suites import PROFILES
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from harness.records import RunRecord
     from harness.store import RunStore
     from harness.tables.table import BenchmarkTable
-    from leaderboards.context import Context
+    from leaderboards.context import Context, Which
     from leaderboards.render import Format
+    from leaderboards.view import View
 
 FORMATS: dict[Format, tuple[str, ...]] = {
     "md": (".md",),
@@ -29,6 +31,9 @@ FORMATS: dict[Format, tuple[str, ...]] = {
 }
 """Format -> the endings of file names that choose it."""
 TABLES = ("main", "overall", "pairwise", "fixed-target", "fixed-budget", "anytime")
+ANSWERS = ("test", "validation", "all")
+PAGE, PLOT = "leaderboard.html", "anytime.png"
+"""What ``harness run`` writes at its end."""
 PLOTS = {".png": "png", ".svg": "svg"}
 
 
@@ -43,6 +48,13 @@ PLOTS = {".png": "png", ".svg": "svg"}
     default="main",
     show_default=True,
     help="Which table.",
+)
+@click.option(
+    "--answers",
+    type=click.Choice(ANSWERS),
+    default="test",
+    show_default=True,
+    help="Sections of test or validation answers, or of all. CSV and JSON have all.",
 )
 @click.option(
     "--columns",
@@ -64,6 +76,7 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     profile: str | None,
     store: Path | None,
     kind: str,
+    answers: Which,
     columns: str,
     form: Format | None,
     output: Path | None,
@@ -77,54 +90,115 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     form = form or _format_of(output)
     if plot is not None and plot.suffix not in PLOTS:
         raise HarnessError(f"--plot {plot} must end in .png or .svg")
-    found = _contexts(_stored(suite, profile, store))
+    stored = _stored(suite, profile, store)
     every = columns == "all"
+    by_programs = form in ("csv", "json")
+    which = "first" if kind == "overall" else "all" if by_programs else answers
+    found = _contexts(stored, which)
+    views = _views(found, stored, kind, with_overall=not by_programs)
     if form is None:
-        from rich.console import Console
-
-        _show(found, kind, Console(), every=every)
+        _print(views, every)
     else:
-        _write(_text(found, kind, form, title=_title(suite, profile), every=every), output)
+        _write(_text(views, found, form, title=stored.title, every=every), output)
     if plot is not None:
+        if which != answers:
+            found = _contexts(stored, answers)
         _plot(found, plot)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The runs of a suite. missing: label -> planned runs that have no record."""
+
+    records: list[RunRecord]
+    missing: dict[str, int]
+    title: str
 
 
 def show(store: RunStore, suite: str, profile: str | None, console: Console) -> None:
     """Print the main table of a suite's runs. Raises HarnessError where there are none."""
-    records = store.records(suite=suite, profile=profile)
-    if not records:
-        raise _no_runs(suite, profile)
-    _show(_contexts(records), "main", console, every=False)
+    from leaderboards import terminal
+
+    stored = _read(store, suite, profile)
+    terminal.show(_views(_contexts(stored, "test"), stored), console)
 
 
-def _stored(suite: str, profile: str | None, path: Path | None) -> list[RunRecord]:
+def finish(
+    store: RunStore, suite: str, profile: str | None, console: Console, folder: Path
+) -> None:
+    """Print the main table, and write it as a page with its plot, and the plot, into ``folder``.
+
+    Says on standard error what was written. Raises HarnessError where there are no runs, or the
+    folder cannot be written to.
+    """
+    from leaderboards import render, terminal
+    from leaderboards.anytime_plot import draw, info_of_contexts, inline_svg, rendered
+    from leaderboards.output import make_folder, write
+
+    stored = _read(store, suite, profile)
+    found = _contexts(stored, "test")
+    views = _views(found, stored)
+    terminal.show(views, console)
+    info = info_of_contexts(found)
+    if not info.panels:
+        click.echo("note: no run finished, so no page and no plot were written", err=True)
+        return
+    figure = draw(info)
+    page = render.html(views, stored.title, plots=[inline_svg(figure)])
+    make_folder(folder)
+    for name, content in ((PAGE, page.encode()), (PLOT, rendered(figure, "png"))):
+        write(folder / name, content)
+        click.echo(f"wrote {folder / name}", err=True)
+
+
+def _stored(suite: str, profile: str | None, path: Path | None) -> Stored:
     from harness.home import default_store
     from harness.store import RunStore
 
-    name = Path(suite).stem if suite.endswith(".toml") else suite
     place = path or default_store()
     if path is None and not place.exists():
-        raise _no_runs(suite, profile)
+        raise _no_runs(suite, profile, [])
     with RunStore.open(place, create=False) as store:
-        records = store.records(suite=name, profile=profile)
+        return _read(store, suite, profile)
+
+
+def _read(store: RunStore, suite: str, profile: str | None) -> Stored:
+    name = Path(suite).stem if suite.endswith(".toml") else suite
+    records = store.records(suite=name, profile=profile)
     if not records:
-        raise _no_runs(suite, profile)
-    return records
+        raise _no_runs(suite, profile, store.suites())
+    missing = store.missing(suite=name, profile=profile)
+    return Stored(records, missing, _title(name, profile))
 
 
-def _no_runs(suite: str, profile: str | None) -> HarnessError:
-    command = f"harness run --suite {suite}" + (f" --profile {profile}" if profile else "")
-    return HarnessError(f"the store has no {_title(suite, profile)}; `{command}` makes some")
+def _no_runs(
+    suite: str, profile: str | None, stored: Sequence[tuple[str, str, int]]
+) -> HarnessError:
+    """What would be right: a near name, another profile, or the command that makes such runs."""
+    from harness.suites import suite_names
+
+    own_file = suite.endswith(".toml")
+    name = Path(suite).stem if own_file else suite
+    known = {*suite_names(), *(each for each, _, _ in stored)}
+    runnable = suite in suite_names() or (own_file and Path(suite).is_file())
+    if name not in known and not runnable:
+        return UnknownName("suite", suite, known)
+    lacks = f"the store has no {_title(name, profile)}"
+    if runnable:
+        chosen = f" --profile {profile}" if profile else ""
+        return HarnessError(f"{lacks}; `harness run --suite {suite}{chosen}` makes some")
+    profiles = " and ".join(of for each, of, _ in stored if each == name)
+    return HarnessError(f"{lacks}, only of profile {profiles}" if profiles else lacks)
 
 
 def _title(suite: str, profile: str | None) -> str:
     return f"runs of suite {suite}" + (f", profile {profile}" if profile else "")
 
 
-def _contexts(records: Sequence[RunRecord]) -> tuple[Context, ...]:
+def _contexts(stored: Stored, which: Which) -> tuple[Context, ...]:
     from leaderboards.context import contexts
 
-    return contexts(records, _tables(records))
+    return contexts(stored.records, _tables(stored.records), which)
 
 
 def _tables(records: Sequence[RunRecord]) -> dict[str, BenchmarkTable]:
@@ -142,17 +216,36 @@ def _tables(records: Sequence[RunRecord]) -> dict[str, BenchmarkTable]:
     return found
 
 
-def _show(found: Sequence[Context], kind: str, console: Console, *, every: bool) -> None:
-    from leaderboards import tables, terminal
+def _views(
+    found: Sequence[Context], stored: Stored, kind: str = "main", *, with_overall: bool = True
+) -> list[View]:
+    from leaderboards import tables
+    from leaderboards.board import of_contexts
+    from leaderboards.main_table import main_views, overall_views
 
-    terminal.show(tables.views(kind, found, with_overall=True), console, every=every)
+    if kind in tables.SECTIONS:
+        return tables.section_views(kind, found)
+    board = of_contexts(found, stored.missing)
+    if kind == "main":
+        return main_views(board) + (overall_views(board) if with_overall else [])
+    if board.no_overall:
+        click.echo(f"note: {board.no_overall}", err=True)
+    return overall_views(board)
 
 
-def _text(found: Sequence[Context], kind: str, form: Format, *, title: str, every: bool) -> str:
-    from leaderboards import render, tables
+def _print(views: Sequence[View], every: bool) -> None:
+    from rich.console import Console
 
-    by_programs = form in ("csv", "json")
-    views = tables.views(kind, found, with_overall=not by_programs)
+    from leaderboards import terminal
+
+    terminal.show(views, Console(), every=every)
+
+
+def _text(
+    views: Sequence[View], found: Sequence[Context], form: Format, *, title: str, every: bool
+) -> str:
+    from leaderboards import render
+
     if form != "html":
         return render.render(views, form, title=title, every=every)
     from leaderboards.anytime_plot import draw, info_of_contexts, inline_svg

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.errors import HarnessError
 from harness.suites import PROFILES
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--quiet", is_flag=True, help="No leaderboard at the end.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where the page and the plot go.  [default: beside the store]",
+)
 def run(  # noqa: PLR0913 - one parameter an option
     suite: str,
     profile: str,
@@ -57,12 +64,16 @@ def run(  # noqa: PLR0913 - one parameter an option
     retry_failed: bool,
     dry_run: bool,
     quiet: bool,
+    output: Path | None,
 ) -> None:
     """Run a suite: every method, on every task, with every seed.
 
     What the store holds already is skipped, so the same command goes on where it was stopped. A
-    failed run is kept with its reason and tried again only with --retry-failed.
+    failed run is kept with its reason and tried again only with --retry-failed. At the end the
+    leaderboard is printed, and written with its plots as a page.
     """
+    if quiet and output is not None:
+        raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")
     # Read once, when numpy and torch are imported below and in the workers: the number of threads
     # can change the last digit of a sum, and workers share the cores.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -89,9 +100,15 @@ def run(  # noqa: PLR0913 - one parameter an option
         opened.add_plan(plan.suite, plan.profile, plan.specs)
         _execute(plan, opened, work, console)
         if not quiet:
-            from harness.commands.leaderboard import show
+            from harness.commands.leaderboard import finish
 
-            show(opened, plan.suite, plan.profile, Console())
+            folder = output or _beside(opened, plan)
+            finish(opened, plan.suite, plan.profile, Console(), folder)
+
+
+def _beside(store: RunStore, plan: Plan) -> Path:
+    """Where the pages of a suite and profile lie by default."""
+    return store.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
 
 
 def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:

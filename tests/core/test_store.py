@@ -204,3 +204,19 @@ def test_two_processes_may_make_one_store(tmp_path: Path) -> None:
     )
     children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [child.wait() for child in children] == [0, 0, 0, 0]
+
+
+def test_planned_runs_without_a_record_are_missing(tmp_path: Path) -> None:
+    specs = [replace(SPEC, seed=seed, label=label) for label in "ab" for seed in range(3)]
+    specs = [replace(spec, method=f"method {spec.label}") for spec in specs]
+    with RunStore.open(tmp_path / "runs.sqlite", create=True) as store:
+        store.add_plan("suite", "laptop", specs[:4])
+        # Planned twice, missing once; and all of another profile.
+        store.add_plan("suite", "laptop", specs[1:4])
+        store.add_plan("suite", "paper", specs[4:])
+        store.add_plan("other", "laptop", specs)
+        store.add(record(specs[0]))
+        store.add(record(specs[3], "failed"))
+        assert store.missing(suite="suite", profile="laptop") == {"a": 2}
+        assert store.missing(suite="suite", profile=None) == {"a": 2, "b": 2}
+        assert store.missing(suite="nowhere", profile=None) == {}

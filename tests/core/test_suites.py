@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import protocols, suites
+from harness import protocols, registry, suites
+from harness.conformance.synthetic import write_synthetic_table
 from harness.errors import BadSuite, HarnessError, UnknownName
+from harness.plan import Choice, Plan, make_plan
+from harness.spaces import SearchSpace
+from harness.tables.table import BenchmarkTable
 
 GOOD = """
 summary = "two methods"
@@ -116,3 +120,92 @@ def test_a_protocol_must_be_able_to_judge(tmp_path: Path) -> None:
     file.write_text(text.replace('overrun = "count"', 'overrun = "maybe"'), "utf-8")
     with pytest.raises(BadSuite, match=r"maybe.*overrun"):
         protocols.load(str(file))
+
+
+STAND_IN = """
+[[benchmark]]
+space = "nas-bench-201"
+table = "made-up"
+protocol = "nas-bench-201"
+tasks = ["cifar100"]
+stands_in_for = "nas-bench-201"
+profiles = ["laptop"]
+
+[profile.paper]
+seeds = "0-1"
+
+"""
+
+
+def plan_with(folder: Path, profile: str, *tables: str) -> Plan:
+    """The plan of a suite with a stand-in, where only these tables are imported."""
+    suite = suites.load(
+        write(folder, GOOD.replace("[profile.laptop]", f"{STAND_IN}[profile.laptop]"))
+    )
+    write_synthetic_table(folder / "table")
+    table = BenchmarkTable.open(
+        folder / "table", registry.load("spaces", "nas-bench-201", SearchSpace)
+    )
+
+    def open_table(name: str) -> BenchmarkTable:
+        if name not in tables:
+            raise UnknownName("table", name, tables)
+        return table
+
+    return make_plan(suite, Choice(profile), open_table)
+
+
+def test_a_stand_in_is_used_only_where_the_table_is_not_there(tmp_path: Path) -> None:
+    plan = plan_with(tmp_path, "laptop", "made-up")
+    assert {(spec.table, spec.task.name) for spec in plan.specs} == {("made-up", "cifar100")}
+    assert "made-up stands in for it" in plan.notes[0]
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+def test_a_stand_in_gives_way(tmp_path: Path, profile: str) -> None:
+    plan = plan_with(tmp_path, profile, "made-up", "nas-bench-201")
+    assert {spec.table for spec in plan.specs} == {"nas-bench-201"}
+    assert {spec.task.name for spec in plan.specs} == {"cifar10", "cifar100", "ImageNet16-120"}
+    assert not any("stands in" in note for note in plan.notes)
+
+
+def test_without_any_table_both_ways_out_are_told(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError) as caught:
+        plan_with(tmp_path, "laptop")
+    assert "`harness tables import nas-bench-201 FILE`" in str(caught.value)
+    assert "`harness tables build nas-bench-201 --name made-up`" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_profile_with_a_stand_in_is_offered(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="profile laptop runs on made-up in its place"):
+        plan_with(tmp_path, "paper", "made-up")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('stands_in_for = "nas-bench-201"', 'stands_in_for = "made-up"'), "of no other"),
+        (('profiles = ["laptop"]', 'profiles = ["lap"]'), "unknown profile 'lap'"),
+    ],
+)
+def test_a_stand_in_must_stand_in_for_something(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(BadSuite, match=message):
+        suites.load(write(tmp_path, GOOD + STAND_IN.replace(*change)))
+
+
+def test_a_profile_needs_a_benchmark(tmp_path: Path) -> None:
+    text = GOOD.replace("[profile.laptop]", 'profiles = ["paper"]\n[profile.laptop]')
+    with pytest.raises(BadSuite, match=r"no \[\[benchmark\]\] takes part in profile laptop"):
+        make_plan(suites.load(write(tmp_path, text)), Choice("laptop"), lambda name: None)  # type: ignore[arg-type,return-value]
+
+
+def test_the_shipped_suite_stands_on_digits_without_a_table() -> None:
+    entries = suites.load("nas-bench-201").benchmarks("laptop")
+    assert [(entry.table, entry.stands_in_for) for entry in entries] == [
+        ("nas-bench-201", None),
+        ("nas-bench-201-digits", "nas-bench-201"),
+    ]
+    assert len(suites.load("nas-bench-201").benchmarks("paper")) == 1

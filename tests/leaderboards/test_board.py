@@ -12,7 +12,9 @@ from harness.metrics.anytime import area_under_regret
 from harness.metrics.bootstrap import mean_bounds
 from harness.records import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards.board import build
+from leaderboards.board import build, of_contexts
+from leaderboards.context import Which, contexts
+from leaderboards.main_table import main_views, overall_views
 from leaderboards.model import Row, Section
 from leaderboards.rows import StepWeights
 from tests.leaderboards.making import (
@@ -161,11 +163,32 @@ def test_runs_of_another_protocol_are_never_pooled(
     (checksum,) = tables
     other = done("good", 7, (50.0,), protocol(overrun="discard"), table_checksum=checksum)
     board = build([*records, other], tables)
-    first, second = board.sections
-    assert row(first, "good").mean == 93.0
-    assert row(second, "good").seeds == (7,)
+    newest, older = board.sections
+    assert row(newest, "good").seeds == (7,)
+    assert row(older, "good").mean == 93.0
+    assert [section.where.title for section in board.sections] == [
+        "toy: toy test",
+        "toy: toy test, planned earlier",
+    ]
     assert all("section of their own" in section.notes[-1] for section in board.sections)
     assert board.overall == ()
+    assert "records of one task" in board.no_overall
+
+
+def test_older_comparisons_stand_behind_all_tasks(tables: Tables) -> None:
+    (checksum,) = tables
+    records = [
+        done("a", 0, (90.0,), protocol(task=task, budget=budget), table_checksum=checksum)
+        for task, budget in (("one", 1.0), ("two", 1.0), ("one", 2.0), ("one", 3.0))
+    ]
+    sections = build(records, tables).sections
+    assert [(each.where.task.name, each.where.task.budget) for each in sections] == [
+        ("one", 3.0),
+        ("two", 1.0),
+        ("one", 2.0),
+        ("one", 1.0),
+    ]
+    assert [each.where.older for each in sections] == [False, False, True, True]
 
 
 def test_two_configurations_of_one_label_are_told_apart(tables: Tables) -> None:
@@ -227,6 +250,55 @@ def test_the_ranking_over_tasks_is_blank_for_a_row_that_is_not_whole(tables: Tab
     assert (overall["a"].mean_rank, overall["a"].tasks, overall["a"].n) == (1.0, 2, 5)
     assert (overall["b"].mean_rank, overall["b"].tasks, overall["b"].n) == (None, 1, 4)
     assert overall["c"].mean_rank == 3.0
+
+
+def test_a_row_of_fewer_seeds_by_plan_is_ranked_over_tasks(tables: Tables) -> None:
+    (checksum,) = tables
+    records = []
+    for task in ("first", "second"):
+        records += many("a", (91.0, 91.5, 92.0), checksum, task=task)
+        records += many("b", (93.0,), checksum, task=task)
+    found = contexts(records, tables)
+    planned = {row.label: row for row in of_contexts(found).overall}
+    assert (planned["b"].mean_rank, planned["b"].n, planned["b"].missing) == (1.0, 2, 0)
+    board = of_contexts(found, {"b": 3})
+    cut = {row.label: row for row in board.overall}
+    assert (cut["b"].mean_rank, cut["b"].tasks, cut["b"].missing) == (None, 2, 3)
+    assert cut["a"].mean_rank == 2.0
+    assert all("b: 3 planned runs" in section.notes[-1] for section in board.sections)
+    values = main_views(board)[0].rows
+    assert [row["runs"] for row in values if row["kind"] == "measured"] == ["1/3", "3"]
+    (view,) = overall_views(board)
+    assert [row["missing"] for row in view.rows] == [0, 3]
+
+
+def test_one_task_has_no_ranking_over_tasks_and_says_why(
+    records: list[RunRecord], tables: Tables
+) -> None:
+    board = build(records, tables)
+    assert board.overall == ()
+    assert "only toy has runs" in board.no_overall
+    assert overall_views(board) == []
+
+
+@pytest.mark.parametrize(
+    ("which", "names"),
+    [
+        ("all", ["toy test", "toy validation"]),
+        ("test", ["toy test"]),
+        ("validation", ["toy validation"]),
+        ("first", ["toy test"]),
+    ],
+)
+def test_answers_are_chosen_by_role(which: Which, names: list[str]) -> None:
+    rules = protocol(answers=(TEST_ANSWER, VALIDATION_ANSWER))
+    found = contexts([done("a", 0, (65.0,), rules)], {}, which)
+    assert [context.answer.name for context in found] == names
+
+
+def test_a_task_without_the_role_is_shown_by_the_answer_that_ranks() -> None:
+    (context,) = contexts([done("a", 0, (65.0,), protocol())], {}, "validation")
+    assert context.answer == TEST_ANSWER
 
 
 def test_every_answer_has_a_section_and_the_first_is_primary(tables: Tables) -> None:

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from harness.cli import run
 from harness.commands.leaderboard import FORMATS, show
-from harness.errors import HarnessError
+from harness.errors import UnknownName
 from harness.home import default_store
 from harness.records import RunRecord
 from harness.store import RunStore
 from harness.tables.table import BenchmarkTable
+from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done, protocol
 
 
 @pytest.fixture
@@ -76,20 +77,103 @@ def test_plots_are_files(tmp_path: Path) -> None:
         assert file.read_bytes().startswith(start)
 
 
-@pytest.mark.parametrize("profile", [[], ["--profile", "paper"]])
-def test_no_runs_is_one_line_that_names_the_command(
-    profile: list[str], store: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["nats-bench"], "no runs of suite nats-bench; `harness run --suite nats-bench` makes"),
+        (
+            ["nats-bench", "--profile", "paper"],
+            "`harness run --suite nats-bench --profile paper` makes some",
+        ),
+        (["toy", "--profile", "paper"], "suite toy, profile paper, only of profile laptop"),
+        (["to"], "unknown suite 'to'; did you mean 'toy'"),
+        (["nats-bensh"], "did you mean 'nats-bench'"),
+        (["nowhere/other.toml"], "unknown suite 'nowhere/other.toml'; known: "),
+    ],
+)
+def test_no_runs_is_one_line_that_says_what_would_be_right(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    suite = "toy" if profile else "other"
-    assert run(["leaderboard", "--suite", suite, *profile]) == 1
+    assert run(["leaderboard", "--suite", *options]) == 1
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
-    assert " ".join(["`harness run --suite", suite, *profile]) + "`" in complaint
+    assert message in complaint
+
+
+@pytest.mark.usefixtures("store")
+def test_a_suite_file_that_never_ran_can_be_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    file.touch()
+    assert run(["leaderboard", "--suite", str(file)]) == 1
+    assert f"`harness run --suite {file}` makes some" in capsys.readouterr().err
 
 
 def test_no_store_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["leaderboard", "--suite", "nats-bench"]) == 1
+    assert "`harness run --suite nats-bench`" in capsys.readouterr().err
     assert run(["leaderboard", "--suite", "toy"]) == 1
-    assert "`harness run --suite toy`" in capsys.readouterr().err
+    assert "unknown suite 'toy'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(("form", "printed"), [("json", '"tables": []'), ("csv", ""), ("md", "#")])
+def test_one_task_has_no_ranking_and_a_line_that_says_why(
+    form: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["leaderboard", "--suite", "toy", "--table", "overall", "--format", form]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "only toy has runs" in captured.err
+    assert printed in captured.out
+    assert "good" not in captured.out
+
+
+@pytest.fixture
+def two_answers(store: Path) -> None:
+    rules = protocol(task="judged twice", answers=(TEST_ANSWER, VALIDATION_ANSWER))
+    record = done("good", 0, (70.0,), rules)
+    with RunStore.open(store, create=False) as opened:
+        opened.add_plan("toy", "laptop", [record.spec])
+        opened.add(record)
+
+
+@pytest.mark.usefixtures("two_answers")
+@pytest.mark.parametrize("form", [None, "md", "latex", "html"])
+@pytest.mark.parametrize(
+    ("answers", "shown"),
+    [
+        ([], ["toy test"]),
+        (["--answers", "validation"], ["toy validation"]),
+        (["--answers", "all"], ["toy test", "toy validation"]),
+    ],
+)
+def test_people_see_the_answers_they_ask_for(
+    answers: list[str], shown: list[str], form: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--format", form] if form else []
+    assert run(["leaderboard", "--suite", "toy", *answers, *chosen]) == 0
+    printed = capsys.readouterr().out
+    for name in ("toy test", "toy validation"):
+        assert (f"judged twice: {name}" in printed) == (name in shown)
+
+
+@pytest.mark.usefixtures("two_answers")
+@pytest.mark.parametrize("answers", [[], ["--answers", "validation"]])
+def test_programs_get_all_answers(answers: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["leaderboard", "--suite", "toy", *answers, "--format", "json"]) == 0
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    assert {table["rows"][0]["answer"] for table in tables} == {"toy test", "toy validation"}
+
+
+@pytest.mark.usefixtures("two_answers")
+def test_a_plot_shows_the_answers_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "plot.svg"
+    wanted = ["leaderboard", "--suite", "toy", "--table", "overall", "--plot", str(file)]
+    assert run([*wanted, "--answers", "validation"]) == 0
+    assert "judged twice: toy validation" in file.read_text("utf-8")
 
 
 @pytest.mark.usefixtures("store")
@@ -148,6 +232,6 @@ def test_show_prints_into_the_console_given(store: Path) -> None:
     out = io.StringIO()
     with RunStore.open(store, create=False) as opened:
         show(opened, "toy", "laptop", Console(file=out, width=120))
-        with pytest.raises(HarnessError, match="harness run --suite none"):
+        with pytest.raises(UnknownName, match="unknown suite 'none'"):
             show(opened, "none", None, Console(file=out))
     assert "toy: toy test" in out.getvalue()

@@ -22,7 +22,7 @@ def context(records: list[RunRecord], tables: dict[str, BenchmarkTable]) -> Cont
 
 
 def view_of(kind: str, context: Context) -> View:
-    (view,) = kinds.views(kind, [context])
+    (view,) = kinds.section_views(kind, [context])
     return view
 
 
@@ -31,7 +31,7 @@ def rows(view: View, **wanted: Value) -> list[Mapping[str, Value]]:
 
 
 def test_the_command_offers_every_kind() -> None:
-    assert tuple(kinds.KINDS) == TABLES
+    assert ("main", "overall", *kinds.SECTIONS) == TABLES
 
 
 def test_a_fixed_budget_takes_the_incumbent_of_that_cost(context: Context) -> None:
@@ -102,8 +102,3 @@ def test_paired_runs_say_how_many_seeds_would_decide() -> None:
     assert pair["decided"] is False
     assert isinstance(pair["seeds_needed"], int)
     assert pair["seeds_needed"] > 6
-
-
-def test_the_overall_table_needs_two_tasks(context: Context) -> None:
-    assert kinds.views("overall", [context]) == []
-    assert len(kinds.views("main", [context], with_overall=True)) == 1

@@ -111,4 +111,4 @@ def test_few_seeds_are_said_to_be_compared_unpaired() -> None:
         for seed in range(FEWEST_SHARED - 1)
     ]
     (view,) = main_views(build(records, {}))
-    assert any("Mann-Whitney" in line for line in view.facts)
+    assert any("Mann-Whitney" in line for line in view.notes)

@@ -78,6 +78,23 @@ def test_lines_that_a_comparison_shares_are_printed_once(
     assert printed.count("poor: 1 failed: out of memory") == 1
 
 
+@pytest.mark.parametrize("form", ["md", "latex", "html"])
+def test_people_read_once_what_all_tables_share(form: render.Format, table: BenchmarkTable) -> None:
+    records = [
+        record
+        for task in ("one", "two")
+        for record in nine_runs(protocol(task=task), table.checksum)
+    ]
+    views = main_views(build(records, {table.checksum: table}))
+    made = render.render(views, form, title="two tasks")
+    for line in ("table toy, checksum", "protocol own", "out of memory", "closed form"):
+        assert made.count(line) == 1
+    assert made.count("0 of 1 adjacent pairs") == 2
+    for content in json.loads(render.to_json(views, "two tasks"))["tables"]:
+        assert "poor: 1 failed: out of memory" in content["notes"]
+        assert content["facts"][0].startswith("table toy")
+
+
 def test_csv_is_exact_and_blank_where_nothing_is_known(views: list[View]) -> None:
     good, poor, broken, exact = csv.DictReader(io.StringIO(render.csv(views)))
     assert float(good["mean"]) == 93.0
