@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ class _History(msgspec.Struct):
     validation: bytes
     costs: bytes
 
+
+_json_shared = lru_cache(maxsize=4096)(msgspec.json.decode)
+"""Settings and provenance are the same for thousands of runs; records share the decoded ones."""
 
 _trajectory = msgspec.msgpack.Decoder(_Trajectory)
 _history = msgspec.msgpack.Decoder(_History)
@@ -95,14 +99,14 @@ def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:
     spec = RunSpec(
         method=row["method"],
         method_version=row["method_version"],
-        settings=msgspec.json.decode(row["settings"]),
+        settings=_json_shared(row["settings"]),
         space=shared.space,
         table=shared.table,
         table_checksum=shared.table_checksum,
         protocol=shared.protocol,
         seed=row["seed"],
         label=row["label"],
-        given=tuple(msgspec.json.decode(row["given"])),
+        given=tuple(_json_shared(row["given"])),
     )
     # Both hashes are known: working them out again for thousands of runs takes a second.
     vars(spec).update(identity=row["identity"], comparison=row["comparison"])
@@ -114,7 +118,7 @@ def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:
         trajectory=None if row["trajectory"] is None else _to_trajectory(row["trajectory"]),
         history=None if history is None else _to_history(history),
         metrics=msgspec.json.decode(row["metrics"]),
-        provenance=msgspec.json.decode(row["provenance"]),
+        provenance=_json_shared(row["provenance"]),
         seconds=row["seconds"],
     )
 

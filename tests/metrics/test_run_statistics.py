@@ -227,3 +227,11 @@ def test_the_exact_p_value_is_scipys_where_scipy_is_exact(n: int) -> None:
     values = np.random.Generator(np.random.PCG64(n)).normal(0.3, size=n)
     wanted = wilcoxon(values, method="exact").pvalue
     assert paired_test(values, np.zeros(n)).p == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("decimals", [6, 1, 0])
+@pytest.mark.parametrize("n", [51, 200, 500])
+def test_the_approximate_p_value_is_scipys(n: int, decimals: int) -> None:
+    values = np.random.Generator(np.random.PCG64(n)).normal(0.1, size=n).round(decimals)
+    wanted = wilcoxon(values, zero_method="pratt", method="approx").pvalue
+    assert paired_test(values, np.zeros(n)).p == pytest.approx(wanted, rel=1e-9)
