@@ -13,12 +13,9 @@ from torch.nn import functional as F
 
 from adapters.datasets.digits import DATASET
 from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.training.flat_networks import FlatShape
 from adapters.training.nas_bench_201 import trainer as trainer_module
-from adapters.training.nas_bench_201.plain import (
-    FlatShape,
-    initial_weights,
-    plain_network,
-)
+from adapters.training.nas_bench_201.plain import initial_weights, plain_network
 from adapters.training.nas_bench_201.trainer import CellTrainer
 from harness.datasets import ImageDataset, Split
 from harness.errors import HarnessError

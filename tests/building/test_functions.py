@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from adapters.datasets.digits import DATASET, SIZES
 from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.training.flat_networks import FlatShape
 from adapters.training.nas_bench_201 import TRAINER
 from adapters.training.nas_bench_201.functions import exact_function, live_edges
-from adapters.training.nas_bench_201.plain import FlatShape, plain_network
+from adapters.training.nas_bench_201.plain import plain_network
 from harness.datasets import SPLITS, ImageDataset, Split
 from harness.errors import HarnessError, UnknownName
 from harness.training_protocol import training_protocol

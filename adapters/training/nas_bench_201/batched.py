@@ -1,10 +1,4 @@
-"""Many small networks in lock-step: one tensor operation serves all members that use it.
-
-Activations have the shape (member, channel, pixel, image). With images innermost, a 3x3
-convolution of a few pixels is one matrix product per member, and so is a 1x1 convolution, and
-batch norm reads contiguous rows; no convolution routine is called, whose overhead and padding
-would cost more than the arithmetic of so small an image. No operation mixes members.
-"""
+"""The flat networks of many NAS-Bench-201 cells: one operation serves all that use it."""
 
 from __future__ import annotations
 
@@ -18,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapters.spaces.nas_bench_201 import EDGES, Cell
+from adapters.training.flat_networks import BatchNorm, ConvBn, FlatShape
 from adapters.training.nas_bench_201.functions import (
     CONV_1X1,
     CONV_3X3,
@@ -25,7 +20,6 @@ from adapters.training.nas_bench_201.functions import (
     SKIP,
     live_edges,
 )
-from adapters.training.nas_bench_201.plain import FlatShape
 
 _OPERATIONS = (CONV_3X3, CONV_1X1, POOL, SKIP)
 
@@ -50,73 +44,6 @@ class _Source(NamedTuple):
     targets: tuple[Tensor, ...]
 
 
-class BatchNorm:
-    """Batch norm of every member's channels over its own pixels and images; torch's defaults."""
-
-    def __init__(self, members: int, channels: int, like: Tensor) -> None:
-        self.weight = torch.ones_like(like[:1]).repeat(members * channels).requires_grad_()
-        self.bias = torch.zeros_like(self.weight, requires_grad=True)
-        self.mean = torch.zeros_like(self.weight, requires_grad=False)
-        self.variance = torch.ones_like(self.weight, requires_grad=False)
-
-    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
-        rows = x.reshape(1, self.weight.numel(), -1)
-        normed = F.batch_norm(
-            rows, self.mean, self.variance, self.weight, self.bias, training, 0.1, 1e-5
-        )
-        return normed.view(x.shape)
-
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """What evaluation multiplies and adds, shape (members * channels,) each."""
-        scale = self.weight * torch.rsqrt(self.variance + 1e-5)
-        return scale, self.bias - self.mean * scale
-
-
-class ConvBn:
-    """Convolution and batch norm of several members, as one batched matrix product.
-
-    weight: shape (members, outputs, inputs, taps). ``spread``, shape (taps, pixels * pixels), says
-    which input pixel each tap of each output pixel meets; without it the convolution is 1x1.
-    """
-
-    def __init__(self, weight: Tensor, spread: Tensor | None, pixels: int) -> None:
-        self.weight = weight.requires_grad_()
-        self.norm = BatchNorm(weight.shape[0], weight.shape[1], weight.detach().flatten())
-        self._spread, self._pixels = spread, pixels
-        self._frozen: tuple[Tensor, Tensor] | None = None
-
-    def __call__(self, x: Tensor, *, training: bool) -> Tensor:
-        """x: shape (members, inputs, pixels, images); the output has the same layout."""
-        members, outputs, pixels, images = x.shape[0], self.weight.shape[1], *x.shape[2:]
-        columns = x.reshape(members, -1, images if self._spread is not None else pixels * images)
-        if training:
-            self._frozen = None
-            y = torch.bmm(self._matrix(), columns)
-            return self.norm(y.view(members, outputs, pixels, images), training=True)
-        if self._frozen is None:
-            self._frozen = self._fold()
-        matrix, shift = self._frozen
-        return torch.baddbmm(shift, matrix, columns).view(members, outputs, pixels, images)
-
-    def _matrix(self) -> Tensor:
-        """Shape (members, outputs [* pixels], inputs [* pixels])."""
-        members, outputs, inputs, taps = self.weight.shape
-        if self._spread is None:
-            return self.weight.view(members, outputs, inputs)
-        pixels = self._pixels
-        spread = self.weight.view(-1, taps) @ self._spread
-        by_pixel = spread.view(members, outputs, inputs, pixels, pixels).transpose(2, 3)
-        return by_pixel.reshape(members, outputs * pixels, inputs * pixels)
-
-    def _fold(self) -> tuple[Tensor, Tensor]:
-        members, outputs = self.weight.shape[:2]
-        scale, shift = (part.view(members, outputs, 1) for part in self.norm.folded())
-        if self._spread is not None:
-            scale = scale.repeat_interleave(self._pixels, 1)
-            shift = shift.repeat_interleave(self._pixels, 1)
-        return self._matrix() * scale, shift
-
-
 class BatchedNetwork:
     """The flat networks of several cells, in training or in evaluation.
 
@@ -133,7 +60,7 @@ class BatchedNetwork:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._weights, self._device, self._dtype = weights, device, dtype
-        self._members, self._shape = len(cells), shape
+        self.members, self._shape = len(cells), shape
         pixels = shape.pixels**2
         self._pool = _pooling(shape.pixels).to(device, dtype)
         spread = _spread(shape.pixels).to(device, dtype)
@@ -146,7 +73,7 @@ class BatchedNetwork:
         head = 2 + shape.cells + 4
         self._weight = self._stack(f"{head}.weight").requires_grad_()
         self._bias = self._stack(f"{head}.bias")[..., None].requires_grad_()
-        self._norm = BatchNorm(self._members, shape.channels, self._bias.detach().flatten())
+        self._norm = BatchNorm(self.members, shape.channels, self._bias.detach().flatten())
 
     def parameters(self) -> list[Tensor]:
         """All that is trained."""
@@ -163,7 +90,7 @@ class BatchedNetwork:
 
         Training normalises by the batch and updates the running statistics; evaluation uses them.
         """
-        every = patches.expand(self._members, *patches.shape)
+        every = patches.expand(self.members, *patches.shape)
         x = self._stem(every, training=training)
         for block in self._cells:
             x = self._cell(x, block, training)
@@ -171,7 +98,7 @@ class BatchedNetwork:
         return torch.baddbmm(self._bias, self._weight, x)
 
     def _cell(self, x: Tensor, block: list[list[ConvBn | None]], training: bool) -> Tensor:
-        members = self._members
+        members = self.members
         nodes = x.new_zeros(3 * members, *x.shape[1:])
         for node, (source, layers) in enumerate(zip(self._sources, block, strict=True)):
             if not len(source.rows):
@@ -215,15 +142,6 @@ class BatchedNetwork:
 
     def _tensor(self, arrays: Sequence[NDArray[np.float64]]) -> Tensor:
         return torch.as_tensor(np.stack(arrays), dtype=self._dtype, device=self._device)
-
-
-def as_patches(images: NDArray[np.float32], patch: int) -> NDArray[np.float32]:
-    """Images (n, channels, height, width) as (channels * patch * patch, pixels, n)."""
-    n, channels, height, width = images.shape
-    cut = images.reshape(n, channels, height // patch, patch, width // patch, patch)
-    return np.ascontiguousarray(cut.transpose(1, 3, 5, 2, 4, 0)).reshape(
-        channels * patch * patch, (height // patch) * (width // patch), n
-    )
 
 
 def _source(cells: Sequence[Cell], node: int, device: torch.device) -> _Source:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,34 +10,10 @@ from torch import nn
 
 from adapters.spaces.nas_bench_201 import Cell
 from adapters.spaces.nas_bench_201.networks import CellBlock
+from adapters.training.flat_networks import FlatShape
 from adapters.training.nas_bench_201.functions import CONV_1X1, CONV_3X3, live_edges
-from harness.datasets import ImageDataset
-from harness.training_protocol import TrainingProtocol
 
 KERNELS = {CONV_1X1: 1, CONV_3X3: 3}
-
-
-class FlatShape(NamedTuple):
-    """The numbers of a flat network. ``pixels``: height and width of the images in its cells."""
-
-    in_channels: int
-    classes: int
-    patch: int
-    channels: int
-    cells: int
-    pixels: int
-
-    @classmethod
-    def of(cls, protocol: TrainingProtocol, dataset: ImageDataset) -> FlatShape:
-        """The shape that a protocol gives to networks for a data set."""
-        return cls(
-            dataset.channels,
-            dataset.classes,
-            protocol.patch,
-            protocol.channels,
-            protocol.cells,
-            dataset.resolution // protocol.patch,
-        )
 
 
 def plain_network(cell: Cell, shape: FlatShape) -> nn.Sequential:
