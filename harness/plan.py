@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness import protocols, registry
+from harness import protocols, registry, stand_ins
 from harness.errors import BadSuite, MissingCell, UnknownName
 from harness.methods import BlackBoxMethod, make_settings
 from harness.protocols import ProtocolFile, SignalEntry, TaskEntry
@@ -43,16 +43,16 @@ class Plan:
 def make_plan(suite: Suite, choice: Choice, open_table: Callable[[str], BenchmarkTable]) -> Plan:
     """All runs of ``suite`` that ``choice`` picks: benchmark by benchmark, method by method.
 
+    ``open_table`` raises UnknownName for a table that is not there; its stand-in takes its place.
     Raises UnknownName for a method, task, space, table or protocol that does not exist, BadSuite
     where the parts do not fit, MissingCell where a table lacks what its protocol asks for.
     """
     seeds = choice.seeds if choice.seeds is not None else suite.seeds(choice.profile)
     methods = _picked_methods(suite, choice)
     specs: list[RunSpec] = []
-    notes: list[str] = []
     known: set[str] = set()
-    for benchmark in suite.file.benchmark:
-        table = open_table(benchmark.table)
+    benchmarks, notes = stand_ins.resolved(suite, choice.profile, open_table)
+    for benchmark, table in benchmarks:
         if table.space.name != benchmark.space:
             raise BadSuite(
                 f"suite {suite.name}: table {benchmark.table} is of space {table.space.name}, "

@@ -1,4 +1,4 @@
-"""``harness tables``: import, list, check, query and export benchmark tables."""
+"""``harness tables``: import, build, list, check, study, query and export benchmark tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.commands.tables_build import build
+from harness.commands.tables_study import study
+from harness.commands.tables_verify import verify
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ _SHOWN = ("name", "space", "architectures", "release", "checksum")
 
 @click.group(name="tables")
 def group() -> None:
-    """Import, build, list, check and export benchmark tables."""
+    """Import, build, list, check, study and export benchmark tables."""
 
 
-group.add_command(build)
+for command in (build, study, verify):
+    group.add_command(command)
 
 
 @group.command(name="list")
@@ -70,7 +73,7 @@ def info(name: str, as_json: bool) -> None:
 
 @group.command(name="import")
 @click.argument("space")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--cost",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -83,19 +86,29 @@ def info(name: str, as_json: bool) -> None:
 @click.option("--source", help="Where the results are from.")
 @click.option("--replace", is_flag=True, help="Put it in the place of a table of that name.")
 def import_table(
-    space: str, file: Path, name: str | None, importer: str | None, **said: Any
+    space: str, file: Path | None, name: str | None, importer: str | None, **said: Any
 ) -> None:
-    """Import results of the space SPACE from FILE, once, into a table that is fast to query."""
+    """Import results of the space SPACE from FILE, once, into a table that is fast to query.
+
+    Some formats find the file of an installed package where no FILE is given.
+    """
     from harness import registry
     from harness.spaces import SearchSpace
     from harness.tables import catalog
-    from harness.tables.importing import ImportRequest, importer_for
+    from harness.tables.importing import (
+        ImportRequest,
+        InstalledImporter,
+        importer_for,
+        installed_file,
+    )
     from harness.tables.manifest import check_name
     from harness.tables.table import BenchmarkTable
 
     loaded = registry.load("spaces", space, SearchSpace)
+    file = file or installed_file(importer)
     reader = importer_for(file, named=importer)
-    name = check_name(name or space)
+    own = reader.table_name if isinstance(reader, InstalledImporter) else space
+    name = check_name(name or own)
     with _progress(f"importing {file.name}") as progress:
         request = ImportRequest(
             space=loaded,
@@ -108,17 +121,6 @@ def import_table(
         folder = reader.read(request)
     click.echo(f"wrote {folder}")
     _show_info(BenchmarkTable.open(folder, loaded))
-
-
-@group.command()
-@click.argument("name")
-def verify(name: str) -> None:
-    """Check every file of the table NAME against its digest."""
-    from harness.tables import catalog
-
-    table = catalog.open_table(name)
-    count = table.verify()
-    click.echo(f"table {name}: {count} arrays, all as they were written, checksum {table.checksum}")
 
 
 @group.command()
@@ -187,6 +189,8 @@ def _line(name: str) -> dict[str, Any]:
 
 def _description(table: BenchmarkTable) -> dict[str, Any]:
     manifest = table.manifest
+    built = manifest.info.built
+    trained = {"built": f"{built.dataset} by {built.protocol}, {built.identity}"} if built else {}
     return {
         "name": table.name,
         "space": manifest.space,
@@ -200,6 +204,7 @@ def _description(table: BenchmarkTable) -> dict[str, Any]:
         "description": manifest.info.description,
         "sources": dict(manifest.info.sources),
         "created": manifest.created,
+        **trained,
         "results": _results(manifest),
         "costs": _costs(manifest),
     }

@@ -21,7 +21,9 @@ class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A space with its table and the protocol it is searched by.
 
     ``tasks`` picks tasks of the protocol, all of them where it is absent; ``budget`` replaces
-    the protocol's budget in each.
+    the protocol's budget in each. With ``stands_in_for`` the entry is used only where there is no
+    table of that name, and the entries of that table are left out then. ``profiles`` limits the
+    entry to some profiles.
     """
 
     space: str
@@ -29,6 +31,8 @@ class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     protocol: str
     tasks: list[str] | None = None
     budget: float | None = None
+    stands_in_for: str | None = None
+    profiles: list[str] | None = None
 
 
 class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -72,6 +76,14 @@ class Suite:
         if profile not in self.file.profile:
             raise UnknownName(f"profile of suite {self.name}", profile, self.file.profile)
         return parse_seeds(self.file.profile[profile].seeds)
+
+    def benchmarks(self, profile: str) -> list[BenchmarkEntry]:
+        """The benchmarks that take part in a profile, in the file's order."""
+        return [
+            entry
+            for entry in self.file.benchmark
+            if entry.profiles is None or profile in entry.profiles
+        ]
 
     def methods(self, profile: str) -> list[MethodEntry]:
         """The methods that take part in a profile, in the file's order."""
@@ -145,7 +157,15 @@ def _checked(name: str, file: Traversable) -> Suite:
         raise BadSuite(
             f"{file} has two methods labelled {twice[0]!r}; give each a label of its own"
         )
-    for profile in (*content.profile, *(p for m in content.method for p in m.profiles or ())):
+    limited: list[BenchmarkEntry | MethodEntry] = [*content.benchmark, *content.method]
+    for profile in (*content.profile, *(p for entry in limited for p in entry.profiles or ())):
         if profile not in PROFILES:
             raise BadSuite(f"{file}: {UnknownName('profile', profile, PROFILES)}")
+    tables = {entry.table for entry in content.benchmark if entry.stands_in_for is None}
+    for entry in content.benchmark:
+        if entry.stands_in_for is not None and entry.stands_in_for not in tables:
+            raise BadSuite(
+                f"{file}: table {entry.table!r} stands in for {entry.stands_in_for!r}, which is "
+                "the table of no other [[benchmark]]"
+            )
     return Suite(name, content)

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,12 @@ class BuildJournal:
 
     def __init__(self, folder: Path, plan: BuildPlan) -> None:
         self.folder, self._plan = folder, plan
-        self._describe()
+        self._found = self._describe()
+
+    @property
+    def process(self) -> dict[str, object]:
+        """The versions and the machine of the process that began the build."""
+        return dict(self._found["process"])
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -107,18 +113,19 @@ class BuildJournal:
     def _path(self, chunk: Chunk) -> Path:
         return self.folder / f"seed-{chunk.seed}" / f"{chunk.number:05d}.npz"
 
-    def _describe(self) -> None:
-        """Write what is built here, or check that it is the same."""
+    def _describe(self) -> dict[str, Any]:
+        """What is built here: written by the first, of the same identity for all others."""
         path = self.folder / _DESCRIPTION
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
+            description = self._description()
             unfinished = path.with_suffix(f".{os.getpid()}")
-            unfinished.write_text(json.dumps(self._description(), indent=2) + "\n", "utf-8")
+            unfinished.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
             unfinished.replace(path)
-            return
+            return description
         try:
-            found = json.loads(path.read_text("utf-8"))
-            identity = found["identity"]
+            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            identity, _ = found["identity"], found["process"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise HarnessError(f"{path} is no description of a build: {error!r}") from None
         if identity != self._plan.identity:
@@ -126,8 +133,9 @@ class BuildJournal:
                 f"{self.folder} holds a build of {found.get('space')} on {found.get('dataset')} by "
                 f"{found.get('protocol')} that is not this one; take another folder"
             )
+        return found
 
-    def _description(self) -> dict[str, object]:
+    def _description(self) -> dict[str, Any]:
         return {
             "identity": self._plan.identity,
             "space": self._plan.space.name,

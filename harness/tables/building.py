@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,9 @@ from harness.datasets import SPLITS
 from harness.errors import HarnessError
 from harness.tables.build_journal import BuildJournal
 from harness.tables.build_plan import BuildPlan, Chunk
-from harness.tables.manifest import TableInfo
+from harness.tables.manifest import Built, TableInfo
 from harness.tables.writer import TableWriter
-from harness.training import TrainedBatch
+from harness.training import Costs, TrainedBatch
 
 _METRICS = ("accuracy", "loss")
 
@@ -39,7 +40,7 @@ def train_chunks(
     """
     missing = iter([chunk for chunk in chunks if not journal.holds(chunk)])
     if workers == 1:
-        with _single_threaded():
+        with single_threaded():
             for chunk in missing:
                 journal.write(chunk, _train(plan, chunk, device))
                 finished(chunk)
@@ -81,11 +82,11 @@ def write_table(
     name: str,
     replace: bool,
 ) -> Path:
-    """Write the finished chunks of these seeds as a table with a row for every architecture.
+    """Write the finished chunks of these seeds as a table of all architectures.
 
-    Architectures of one function share the results; each has its own parameters and FLOPs.
-    ``train_seconds_per_epoch`` is the mean over the seeds. A failed training is missing from
-    the epoch on in which it failed. Raises HarnessError where a chunk is not finished.
+    Architectures of one function share the results, and a row where their parameters and FLOPs
+    are equal too. ``train_seconds_per_epoch`` is the mean over the seeds. A failed training is
+    missing from the epoch on in which it failed. Raises HarnessError where a chunk is not finished.
     """
     unfinished = [chunk for chunk in plan.chunks(seeds) if not journal.holds(chunk)]
     if unfinished:
@@ -93,29 +94,58 @@ def write_table(
             f"{len(unfinished)} chunks are not trained yet, the first is {unfinished[0]}; "
             "the table is written when all are"
         )
-    architectures = [member for group in plan.groups for member in group]
+    layout = _Layout.of(plan)
     with TableWriter(
         folder,
         space=plan.space,
         info=_info(plan, journal, seeds, name),
-        architectures=architectures,
+        architectures=layout.architectures,
+        rows=layout.rows,
         replace=replace,
     ) as writer:
         seconds = np.zeros(len(plan.groups))
         for seed in seeds:
-            seconds += _write_seed(writer, plan, journal, seed) / len(seeds)
-        costs = [plan.trainer.costs(each, plan.dataset, plan.protocol) for each in architectures]
-        parameters, flops = np.array(costs).T
+            seconds += _write_seed(writer, plan, journal, layout, seed) / len(seeds)
         dataset = plan.dataset.name
-        writer.cost_block(quantity="parameters_m", dataset=dataset)[:] = parameters
-        writer.cost_block(quantity="flops_m", dataset=dataset)[:] = flops
+        for quantity in ("parameters_m", "flops_m"):
+            writer.cost_block(quantity=quantity, dataset=dataset)[:] = [
+                getattr(costs, quantity) for costs in layout.costs
+            ]
         times = writer.cost_block(quantity="train_seconds_per_epoch", dataset=dataset)
-        times[:] = _to_architectures(plan, seconds) / plan.protocol.epochs
+        times[:] = seconds[layout.groups] / plan.protocol.epochs
         return writer.finish()
 
 
+class _Layout(NamedTuple):
+    """Which data row each architecture owns, and what the rows are of.
+
+    architectures, rows: one an architecture. groups, costs: one a row, its group in the plan and
+    what its architectures cost.
+    """
+
+    architectures: list[Any]
+    rows: list[int]
+    groups: list[int]
+    costs: list[Costs]
+
+    @classmethod
+    def of(cls, plan: BuildPlan) -> _Layout:
+        layout = cls([], [], [], [])
+        number: dict[tuple[int, Costs], int] = {}
+        for place, group in enumerate(plan.groups):
+            for architecture in group:
+                costs = plan.trainer.costs(architecture, plan.dataset, plan.protocol)
+                row = number.setdefault((place, costs), len(number))
+                if row == len(layout.groups):
+                    layout.groups.append(place)
+                    layout.costs.append(costs)
+                layout.architectures.append(architecture)
+                layout.rows.append(row)
+        return layout
+
+
 def _write_seed(
-    writer: TableWriter, plan: BuildPlan, journal: BuildJournal, seed: int
+    writer: TableWriter, plan: BuildPlan, journal: BuildJournal, layout: _Layout, seed: int
 ) -> NDArray[np.float64]:
     """Write one seed's results; the training seconds of every group."""
     batches = [journal.read(chunk) for chunk in plan.chunks([seed])]
@@ -133,13 +163,8 @@ def _write_seed(
                 dtype=np.float32,
             )
             held = [epoch - 1 for epoch in epochs]
-            block[:] = _to_architectures(plan, results[held, place])
+            block[:] = results[held, place][:, layout.groups]
     return np.concatenate([batch.seconds for batch in batches])
-
-
-def _to_architectures(plan: BuildPlan, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Spread values of shape (..., groups) to the architectures of the groups."""
-    return np.repeat(values, [len(group) for group in plan.groups], axis=-1)
 
 
 def _info(plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int], name: str) -> TableInfo:
@@ -151,6 +176,7 @@ def _info(plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int], name: st
         licence=plan.dataset.licence,
         description=f"{plan.protocol.summary}; {len(plan.groups):,} functions trained with seeds "
         f"{', '.join(map(str, seeds))}; {failed} trainings failed",
+        built=Built(plan.dataset.name, plan.protocol.name, plan.identity, journal.process),
     )
 
 
@@ -165,7 +191,8 @@ def _train(plan: BuildPlan, chunk: Chunk, device: str) -> TrainedBatch:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
+    """Keep torch to one thread: the number of threads can change the last digit of a sum."""
     import torch
 
     before = torch.get_num_threads()

@@ -89,12 +89,40 @@ class TableImporter(Protocol):
         ...
 
 
+@runtime_checkable
+class InstalledImporter(TableImporter, Protocol):
+    """An importer of a file that another package installs."""
+
+    table_name: str
+    """The name of the table where none is given."""
+
+    def installed(self) -> Path:
+        """The installed file. Raises BadTable where the package is not there."""
+        ...
+
+
 def importers() -> dict[str, TableImporter]:
     """Every registered importer by name."""
     return {
         name: registry.load("importers", name, TableImporter)
         for name in registry.names("importers")
     }
+
+
+def installed_file(named: str | None) -> Path:
+    """The file that the importer of that name finds installed.
+
+    Raises BadTable where no importer is named or this one finds none by itself, and UnknownName.
+    """
+    if named is not None:
+        importer = registry.load("importers", named, TableImporter)
+        if isinstance(importer, InstalledImporter):
+            return importer.installed()
+    able = [name for name, one in importers().items() if isinstance(one, InstalledImporter)]
+    raise BadTable(
+        "name the FILE to import; formats that find an installed one: "
+        + (", ".join(able) or "none")
+    )
 
 
 def importer_for(path: Path, *, named: str | None) -> TableImporter:

@@ -90,8 +90,25 @@ class CostEntry:
 
 
 @dataclass(frozen=True)
+class Built:
+    """How a table was trained by ``harness tables build``: what it takes to train it again.
+
+    dataset, protocol: registered names. identity: of the ``BuildPlan``. process: the versions and
+    the machine of the process that began the build.
+    """
+
+    dataset: str
+    protocol: str
+    identity: str
+    process: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TableInfo:
-    """What a table is and where it came from. ``sources``: imported file name -> its sha256."""
+    """What a table is and where it came from.
+
+    sources: imported file name -> its sha256. built: only of tables that were trained here.
+    """
 
     name: str
     source: str
@@ -99,6 +116,7 @@ class TableInfo:
     licence: str
     description: str
     sources: Mapping[str, str] = field(default_factory=dict)
+    built: Built | None = None
 
 
 @dataclass(frozen=True)
@@ -184,8 +202,9 @@ class Manifest:
         for file in [*(block.file for block in blocks), *(cost.file for cost in costs)]:
             if not re.fullmatch(r"blocks/\d+\.npy", file):
                 raise ValueError(f"block file {file!r}")
+        built = content["info"].get("built")
         return cls(
-            info=TableInfo(**content["info"]),
+            info=TableInfo(**{**content["info"], "built": Built(**built) if built else None}),
             space=content["space"],
             created=content["created"],
             keys=content["keys"],

@@ -1,0 +1,78 @@
+"""Which benchmarks of a suite run: an entry gives way to its stand-in where its table is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness import registry
+from harness.errors import BadSuite, HarnessError, UnknownName
+from harness.suites import BenchmarkEntry, Suite
+from harness.tables.table import BenchmarkTable
+
+OpenTable = Callable[[str], BenchmarkTable]
+
+
+def resolved(
+    suite: Suite, profile: str, open_table: OpenTable
+) -> tuple[list[tuple[BenchmarkEntry, BenchmarkTable]], list[str]]:
+    """The benchmarks of a profile that run, each with its table, and a note for each stand-in.
+
+    Raises UnknownName for a table that is not there and has no stand-in in the profile,
+    HarnessError where the stand-in is not there either, BadSuite where nothing takes part.
+    """
+    entries = suite.benchmarks(profile)
+    if not entries:
+        raise BadSuite(f"suite {suite.name}: no [[benchmark]] takes part in profile {profile}")
+    replaceable = {entry.stands_in_for for entry in entries if entry.stands_in_for}
+    absent = {name for name in replaceable if not _is_there(name, open_table)}
+    found: list[tuple[BenchmarkEntry, BenchmarkTable]] = []
+    notes: list[str] = []
+    for entry in entries:
+        if entry.stands_in_for is None and entry.table not in absent:
+            found.append((entry, _own(entry, suite, open_table)))
+        elif entry.stands_in_for in absent:
+            found.append((entry, _stand_in(entry, suite, open_table)))
+            notes.append(
+                f"table {entry.stands_in_for} is not imported: {entry.table} stands in for it, "
+                "whose numbers are not to be set beside those of the other"
+            )
+    return found, notes
+
+
+def _is_there(name: str, open_table: OpenTable) -> bool:
+    try:
+        open_table(name)
+    except UnknownName:
+        return False
+    return True
+
+
+def _own(entry: BenchmarkEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+    try:
+        return open_table(entry.table)
+    except UnknownName as error:
+        for other in suite.file.benchmark:
+            if other.stands_in_for == entry.table and other.profiles:
+                error.args = (
+                    f"{error}; profile {' or '.join(other.profiles)} runs on {other.table} "
+                    "in its place",
+                )
+        raise
+
+
+def _stand_in(entry: BenchmarkEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+    try:
+        return open_table(entry.table)
+    except UnknownName:
+        wanted = entry.stands_in_for
+        named = "" if wanted == entry.space else f" --name {wanted}"
+        other = (
+            f"build {entry.space}"
+            if entry.space in registry.names("trainers")
+            else f"import {entry.space} FILE"
+        )
+        raise HarnessError(
+            f"suite {suite.name} needs table {wanted}, or {entry.table} in its place: "
+            f"`harness tables import {entry.space} FILE{named}` adds the first, "
+            f"`harness tables {other} --name {entry.table}` the other"
+        ) from None
