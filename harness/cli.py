@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -30,6 +31,8 @@ VERBS = {
 """Verb -> where it lies, and its line in the help, which loads nothing."""
 
 BUG, INTERRUPTED = 3, 130
+DISK_TROUBLE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM)
+"""A disk that is full, read-only, over quota or another's: the user's to mend."""
 
 
 class Verbs(click.Group):
@@ -74,23 +77,33 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         result = commands.main(list(arguments), prog_name="harness", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 0
-    except (HarnessError, click.ClickException) as error:
-        _complain(_line(error))
-        return 1
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted; what was finished is stored, the same command goes on")
         return INTERRUPTED
-    except BrokenPipeError:
+    except Exception as error:  # noqa: BLE001 - the boundary: every error becomes an exit code
+        return _exit_code(error, arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _exit_code(error: Exception, arguments: Sequence[str]) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return 0
+    if isinstance(error, BrokenPipeError):
         # The reader of a pipe (head, say) has seen enough; nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the boundary: a bug is reported, not thrown at users
-        _complain(f"this is a bug: {type(error).__name__}: {error}; details in {_log(arguments)}")
-        return BUG
+    if isinstance(error, HarnessError | click.ClickException):
+        _complain(_line(error))
+        return 1
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+        place = f"{error.filename}: " if error.filename else ""
+        _complain(f"{place}{error.strerror}; NAS_HARNESS_HOME names another place to write to")
+        return 1
+    _complain(
+        f"this is a bug: {type(error).__name__}: {error}; details in {_log(error, arguments)}"
+    )
+    return BUG
 
 
 def _line(error: HarnessError | click.ClickException) -> str:
@@ -102,12 +115,13 @@ def _complain(line: str) -> None:
     click.echo(f"error: {line}", err=True)
 
 
-def _log(arguments: Sequence[str]) -> Path:
+def _log(error: Exception, arguments: Sequence[str]) -> Path:
     """Everything that a report of the bug needs, in a file of its own."""
     from harness.provenance import of_process
 
     handle, name = tempfile.mkstemp(prefix="nas-harness-", suffix=".log")
     with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - an open descriptor
         file.write(f"{datetime.now(UTC).isoformat()}\nharness {' '.join(arguments)}\n")
-        file.write(f"{of_process()}\n{traceback.format_exc()}")
+        file.write(f"{of_process()}\n")
+        file.writelines(traceback.format_exception(error))
     return Path(name)

@@ -39,8 +39,9 @@ _ADD_RUN = (
 class RunStore:
     """The store. All methods raise StoreError, one line, where the file cannot be used."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
         self.path = path
+        self._writable = writable
         self._connection = connection
         self._owner = _owner()
 
@@ -51,19 +52,21 @@ class RunStore:
             if not create:
                 raise StoreError(f"there is no run store at {path}")
             _make_folder(path.parent)
+        writable = create or os.access(path.parent, os.W_OK)
         with _explained(path):
-            connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            connection = _connect(path, writable=writable)
             try:
-                _prepare(connection, path)
+                _prepare(connection, path, writable=writable)
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, connection)
+        return cls(path, connection, writable=writable)
 
     def close(self) -> None:
         """Close the file; claims of this process are given back."""
         with _explained(self.path):
-            self._connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
+            if self._writable:
+                self._connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -207,13 +210,22 @@ class RunStore:
             cursor.execute("COMMIT")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+    """On a read-only disk nobody can write beside us, so SQLite may do without its lock files."""
+    if writable:
+        return sqlite3.connect(path, timeout=60, isolation_level=None)
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
     """Make the tables of a new file, and refuse a file that is no store or of a newer schema."""
     if _version(connection, path) > VERSION:
         raise StoreError(
             f"{path} has store schema {_version(connection, path)}, this version of nas-harness "
             f"knows up to {VERSION}; install a newer one"
         )
+    if not writable:
+        return
     connection.execute("PRAGMA journal_mode = WAL")
     # With WAL a power cut may cost the last transactions, never the file.
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -182,9 +183,9 @@ class TableWriter:
         if kind.name not in DTYPES:
             raise ValueError(f"dtype {kind.name} is none of {', '.join(DTYPES)}")
         file = f"blocks/{len(self._pending):03d}.npy"
-        array = np.lib.format.open_memmap(
-            self._staging / file, mode="w+", dtype=little_endian(kind), shape=shape
-        )
+        path = self._staging / file
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=little_endian(kind), shape=shape)
+        _reserve(path)
         array[...] = np.nan
         self._pending[identity] = _Pending(file, epochs, array)
         view: NDArray[Any] = array.view(np.ndarray)
@@ -233,6 +234,15 @@ class TableWriter:
 def already_there(folder: Path) -> BadTable:
     """The error for a table that exists and may not be replaced."""
     return BadTable(f"{folder} exists already; --replace puts the new one in its place")
+
+
+def _reserve(path: Path) -> None:
+    """Take the file's room on the disk. A full disk is an error here; it would be the death of the
+    process where a mapped page is written to.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _checked_rows(keys: NDArray[np.int64], owned: NDArray[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -362,3 +363,16 @@ def test_a_broken_package_hides_no_other(
     assert "'no-method' (json:dumps) is a function, not a BlackBoxMethod" in listed
     assert cli.run(["doctor", "--json"]) == 1
     assert "broken on import" in capsys.readouterr().out
+
+
+def test_a_disk_that_cannot_be_written_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.commands import doctor
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+
+    monkeypatch.setattr(doctor, "examine", full)
+    assert cli.run(["doctor"]) == 1
+    assert capsys.readouterr().err.startswith("error: /somewhere: No space left on device; ")

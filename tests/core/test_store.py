@@ -220,3 +220,18 @@ def test_planned_runs_without_a_record_are_missing(tmp_path: Path) -> None:
         assert store.missing(suite="suite", profile="laptop") == {"a": 2}
         assert store.missing(suite="suite", profile=None) == {"a": 2, "b": 2}
         assert store.missing(suite="nowhere", profile=None) == {}
+
+
+def test_a_store_on_a_read_only_disk_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "runs.sqlite"
+    with RunStore.open(path, create=True) as store:
+        store.add_plan("suite", "laptop", [SPEC])
+        store.add(record(SPEC))
+    # Whoever runs the tests may be root, whom no permission stops.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with RunStore.open(path, create=False) as store:
+        assert len(store.records(suite="suite", profile=None)) == 1
+        with pytest.raises(StoreError, match="--store"):
+            store.add(record(replace(SPEC, seed=4)))
