@@ -376,3 +376,18 @@ def test_a_disk_that_cannot_be_written_is_no_bug(
     monkeypatch.setattr(doctor, "examine", full)
     assert cli.run(["doctor"]) == 1
     assert capsys.readouterr().err.startswith("error: /somewhere: No space left on device; ")
+
+
+@pytest.mark.usefixtures("table_home")
+def test_a_budget_may_count_evaluations(suite: Path, tmp_path: Path) -> None:
+    from harness import protocols
+
+    shipped = Path(protocols.__file__).parent / "nas-bench-201.toml"
+    own = shipped.read_text("utf-8").replace('unit = "seconds"', 'unit = "evaluations"')
+    (suite.parent / "own.toml").write_text(own.replace("12000", "25"), "utf-8")
+    suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")
+    store = tmp_path / "runs.sqlite"
+    assert give("run", "--suite", suite, "--quiet", "--workers", 1, "--store", store) == 0
+    for record in done(store).values():
+        assert record.metrics["evaluations"] == 25
+        assert record.metrics["cost"] == 25
