@@ -161,8 +161,15 @@ def test_a_method_that_is_not_defined_there_fails_with_its_reason(tmp_path: Path
     assert "12/12" in record.reason
 
 
+# A shell that starts the tests in its background makes them ignore Ctrl-C, and their children too.
+HARNESS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from harness.cli import main; main()"
+)
+
+
 def start(*arguments: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "harness", *(str(argument) for argument in arguments)]
+    command = [sys.executable, "-c", HARNESS, *(str(argument) for argument in arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
