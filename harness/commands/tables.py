@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from harness.tables.manifest import Manifest
     from harness.tables.table import BenchmarkTable
 
-_SHOWN = ("name", "space", "architectures", "release", "checksum")
-"""What the list shows of a table; its JSON has the folder too."""
+_SHOWN = ("name", "space", "architectures", "checksum")
+"""What the list shows of a table; its JSON has the release and the folder too."""
 
 
 @click.group(name="tables")
@@ -266,7 +266,7 @@ def _grid(*columns: str) -> Table:
 
     shown = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        shown.add_column(column, overflow="fold", no_wrap=column in ("name", "checksum"))
+        shown.add_column(column, overflow="fold", no_wrap=column in _SHOWN)
     return shown
 
 
