@@ -9,6 +9,7 @@ import pytest
 
 from harness.cli import run
 from harness.home import home
+from harness.tables.catalog import open_table
 
 FIRST = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 SECOND = FIRST.replace("none~2", "skip_connect~2")
@@ -91,10 +92,11 @@ def test_list(cells: str, capsys: Capture) -> None:
     assert run(["tables", "list"]) == 0
     out = capsys.readouterr().out
     assert "cells" in out
-    assert "v9" in out
+    assert open_table(cells).checksum in out
     assert run(["tables", "list", "--json"]) == 0
     lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
     assert lines[cells]["architectures"] == 2
+    assert lines[cells]["release"] == "v9"
     assert lines[cells]["folder"] == str(home() / "tables" / cells)
 
 
