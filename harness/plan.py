@@ -134,7 +134,7 @@ def _resolved(
             f"single seeds of {entry.signal.dataset}/{entry.signal.split} at {fidelities[-1]}"
             if seed == "mean"
             else f"{entry.name}: the signal is one seed, drawn for each evaluation out of those "
-            f"that the architecture has of {_listed(_seeds(entry.signal, fidelities, table))}"
+            f"that the architecture has of {_listed(_seeds(entry.signal, fidelities[-1], table))}"
         )
     charge = _charges_validation(entry, table, seconds=file.unit == "seconds")
     if not charge and entry.cost.validation_pass == "charge-if-known" and file.unit == "seconds":
@@ -171,26 +171,20 @@ def _seed_rule(
 ) -> SeedRule:
     if signal.seed != "random-or-mean":
         return signal.seed
-    for epochs in fidelities:
-        if not table.seeds(
-            metric="accuracy", dataset=signal.dataset, split=signal.split, epochs=epochs
-        ):
-            return "mean"
-    return "random"
+    single = all(_seeds(signal, epochs, table) for epochs in fidelities)
+    return "random" if single else "mean"
 
 
 def _listed(items: Iterable[object]) -> str:
     return ", ".join(map(str, items))
 
 
-def _seeds(
-    signal: SignalEntry, fidelities: Sequence[Epochs], table: BenchmarkTable
-) -> tuple[int, ...]:
+def _seeds(signal: SignalEntry, epochs: Epochs, table: BenchmarkTable) -> tuple[int, ...]:
     return table.seeds(
         metric="accuracy",
         dataset=signal.dataset,
         split=signal.split,
-        epochs=fidelities[-1],
+        epochs=epochs,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.errors import UnknownName
 from harness.spaces import Epochs
 
 Overrun = Literal["count", "discard"]
@@ -93,10 +92,3 @@ class SearchProtocol:
     repeats: Repeats
     incumbent: Incumbent
     tasks: tuple[Task, ...]
-
-    def task(self, name: str) -> Task:
-        """The task of that name. Raises UnknownName."""
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        raise UnknownName(f"task of protocol {self.name}", name, [task.name for task in self.tasks])

@@ -8,12 +8,14 @@ would cost more than the arithmetic of so small an image. No operation mixes mem
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.datasets import ImageDataset
@@ -41,6 +43,62 @@ class FlatShape(NamedTuple):
             protocol.cells,
             dataset.resolution // protocol.patch,
         )
+
+
+def plain_flat_network(cells: Iterable[nn.Module], shape: FlatShape) -> nn.Sequential:
+    """The flat network around given cells as an ordinary torch module."""
+    width = shape.channels
+    return nn.Sequential(
+        nn.Conv2d(shape.in_channels, width, shape.patch, stride=shape.patch, bias=False),
+        nn.BatchNorm2d(width),
+        *cells,
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, shape.classes),
+    )
+
+
+def flat_weights(
+    cell: Mapping[str, tuple[int, ...]], shape: FlatShape, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Weights by torch's default rule, uniform in +-1/sqrt(fan in), by the plain network's names.
+
+    cell: name within the cell -> shape of each weight that is drawn, in the order of drawing.
+    """
+    shapes: dict[str, tuple[int, ...]] = {
+        "0.weight": (shape.channels, shape.in_channels, shape.patch, shape.patch)
+    }
+    for block in range(2, 2 + shape.cells):
+        shapes |= {f"{block}.{name}": size for name, size in cell.items()}
+    head = 2 + shape.cells + 4
+    shapes[f"{head}.weight"] = (shape.classes, shape.channels)
+    weights = {name: _uniform(size, math.prod(size[1:]), rng) for name, size in shapes.items()}
+    weights[f"{head}.bias"] = _uniform((shape.classes,), shape.channels, rng)
+    return weights
+
+
+def flat_parameters(cell: int, shape: FlatShape) -> int:
+    """Trainable parameters of a flat network whose cell has ``cell`` of them."""
+    stem = shape.channels * shape.in_channels * shape.patch**2
+    norms = 4 * shape.channels
+    return stem + norms + (shape.channels + 1) * shape.classes + shape.cells * cell
+
+
+def flat_flops(cell: int, shape: FlatShape) -> int:
+    """Multiply-accumulates of one image, if the convolutions of a cell have ``cell`` weights.
+
+    Convolutions count, and the linear layer with its bias, as in the benchmark.
+    """
+    stem = shape.channels * shape.in_channels * shape.patch**2
+    area = shape.pixels**2
+    return (stem + shape.cells * cell) * area + (shape.channels + 1) * shape.classes
+
+
+def _uniform(size: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    bound = 1 / math.sqrt(fan_in)
+    return rng.uniform(-bound, bound, size)
 
 
 class BatchNorm:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.threads import limit_threads
+
 if TYPE_CHECKING:
     from harness.speed import Figure
 
@@ -31,8 +33,7 @@ def bench(as_json: bool, workers: int, nats: Path | None) -> int:
     Uses the imported table nas-bench-201, or a made-up one of the same size where there is none.
     Exit code 1 where a target is missed.
     """
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
+    limit_threads(1)
     with tempfile.TemporaryDirectory(prefix="nas-harness-bench-") as folder:
         report = _measure(Path(folder), workers, nats or _test_records(), quiet=as_json)
     if as_json:

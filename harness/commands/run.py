@@ -11,6 +11,7 @@ import click
 
 from harness.errors import HarnessError
 from harness.suites import PROFILES
+from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,10 +75,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     """
     if quiet and output is not None:
         raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")
-    # Read once, when numpy and torch are imported below and in the workers: the number of threads
-    # can change the last digit of a sum, and workers share the cores.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)
+    # The number of threads can change the last digit of a sum, and workers share the cores.
+    limit_threads(threads)
     from rich.console import Console
 
     from harness.home import default_store

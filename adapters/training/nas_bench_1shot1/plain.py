@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,7 +11,13 @@ from torch import nn
 
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, vertex_channels
 from adapters.spaces.nas_bench_1shot1.networks import cell_block
-from adapters.training.flat_networks import FlatShape
+from adapters.training.flat_networks import (
+    FlatShape,
+    flat_flops,
+    flat_parameters,
+    flat_weights,
+    plain_flat_network,
+)
 
 POOL, CONV_1X1, CONV_3X3 = OPERATIONS_BY_COST = (
     "maxpool3x3",
@@ -56,56 +61,28 @@ def operation_weight(vertex: int, operation: str) -> str:
 def plain_network(graph: Graph, shape: FlatShape) -> nn.Sequential:
     """The network that ``BatchedNetwork`` trains many of: the same function, one at a time."""
     width = shape.channels
-    return nn.Sequential(
-        nn.Conv2d(shape.in_channels, width, shape.patch, stride=shape.patch, bias=False),
-        nn.BatchNorm2d(width),
-        *(cell_block(graph, width, width) for _ in range(shape.cells)),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(width, shape.classes),
-    )
+    return plain_flat_network((cell_block(graph, width, width) for _ in range(shape.cells)), shape)
 
 
 def initial_weights(
     graph: Graph, shape: FlatShape, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
-    """Weights by torch's default rule, uniform in +-1/sqrt(fan in), by the plain network's names.
-
-    Batch norms start at one and zero and are left out.
-    """
-    width = shape.channels
-    shapes: dict[str, tuple[int, ...]] = {
-        "0.weight": (width, shape.in_channels, shape.patch, shape.patch)
+    """The weights of ``flat_weights``. Batch norms start at one and zero and are left out."""
+    sizes = {
+        name: (outputs, inputs, kernel, kernel)
+        for name, inputs, outputs, kernel in convolutions(graph, shape.channels)
     }
-    for block in range(2, 2 + shape.cells):
-        for name, inputs, outputs, kernel in convolutions(graph, width):
-            shapes[f"{block}.{name}"] = (outputs, inputs, kernel, kernel)
-    head = 2 + shape.cells + 4
-    shapes[f"{head}.weight"] = (shape.classes, width)
-    weights = {name: _uniform(size, math.prod(size[1:]), rng) for name, size in shapes.items()}
-    weights[f"{head}.bias"] = _uniform((shape.classes,), width, rng)
-    return weights
+    return flat_weights(sizes, shape, rng)
 
 
 def parameters(graph: Graph, shape: FlatShape) -> int:
     """Trainable parameters of the plain network."""
-    width = shape.channels
-    fixed = width * shape.in_channels * shape.patch**2 + 4 * width + (width + 1) * shape.classes
-    cell = sum(c.kernel**2 * c.inputs * c.outputs + 2 * c.outputs
-               for c in convolutions(graph, width))  # fmt: skip
-    return fixed + shape.cells * cell
+    every = convolutions(graph, shape.channels)
+    cell = sum(c.kernel**2 * c.inputs * c.outputs + 2 * c.outputs for c in every)
+    return flat_parameters(cell, shape)
 
 
 def flops(graph: Graph, shape: FlatShape) -> int:
     """Multiply-accumulates of one image: convolutions, and the linear layer with its bias."""
-    width, area = shape.channels, shape.pixels**2
-    fixed = width * shape.in_channels * shape.patch**2 * area + (width + 1) * shape.classes
-    cell = sum(c.kernel**2 * c.inputs * c.outputs for c in convolutions(graph, width))
-    return fixed + shape.cells * cell * area
-
-
-def _uniform(size: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    bound = 1 / math.sqrt(fan_in)
-    return rng.uniform(-bound, bound, size)
+    every = convolutions(graph, shape.channels)
+    return flat_flops(sum(c.kernel**2 * c.inputs * c.outputs for c in every), shape)
