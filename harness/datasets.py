@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,18 +17,47 @@ SPLITS = ("train", "valid", "test")
 """The splits of every data set. Searches see ``valid``, answers are judged by ``test``."""
 
 
-class Split(NamedTuple):
-    """images: shape (images, channels, height, width), normalised; labels: shape (images,)."""
+DATA_VARIABLE = "NAS_HARNESS_DATA"
+"""The environment variable that names the folder of data sets where no option does."""
 
-    images: NDArray[np.float32]
+
+class Split(NamedTuple):
+    """images: shape (images, channels, height, width); labels: shape (images,).
+
+    Images are normalised float32, or bytes 0 to 255 where the data set has a normalisation.
+    """
+
+    images: NDArray[np.float32] | NDArray[np.uint8]
     labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How bytes become numbers of mean 0 and deviation 1: one value a channel, white being 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Factor of a byte, shape (channels, 1, 1)."""
+        return np.array([1 / (255 * std) for std in self.std], np.float32)[:, None, None]
+
+    @property
+    def black(self) -> NDArray[np.float32]:
+        """What byte 0 becomes, shape (channels, 1, 1)."""
+        pairs = zip(self.mean, self.std, strict=True)
+        return np.array([-mean / std for mean, std in pairs], np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)
 class ImageDataset:
     """Labelled square images in disjoint splits, the same on every machine.
 
-    provenance: where the images are from, and by which rule they were split and normalised.
+    provenance: where the images are from, by which rule they were split and normalised, and
+    whether the files are known to be the official ones. split_rule: the rule's name.
+    normalisation: None where the images are normalised already; else they are bytes, a quarter of
+    the memory, and whoever trains normalises batches.
     """
 
     name: str
@@ -34,6 +65,8 @@ class ImageDataset:
     splits: Mapping[str, Split]
     provenance: str
     licence: str
+    split_rule: str = ""
+    normalisation: Normalisation | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.splits) != SPLITS:
@@ -44,6 +77,17 @@ class ImageDataset:
         shapes = {split.images.shape[1:] for split in self.splits.values()}
         if len(shapes) != 1 or len({*next(iter(shapes))[1:]}) != 1:
             raise HarnessError(f"data set {self.name!r} must hold square images of one size")
+        wanted = np.float32 if self.normalisation is None else np.uint8
+        if any(split.images.dtype != wanted for split in self.splits.values()):
+            raise HarnessError(
+                f"images of data set {self.name!r} must be float32 where they are normalised, and "
+                "bytes where the data set says how to"
+            )
+        if self.normalisation is not None and len(self.normalisation.mean) != self.channels:
+            raise HarnessError(
+                f"data set {self.name!r} has {self.channels} channels, its normalisation "
+                f"{len(self.normalisation.mean)}"
+            )
 
     @property
     def channels(self) -> int:
@@ -55,6 +99,13 @@ class ImageDataset:
         """Height and width of an image."""
         return int(self.splits["train"].images.shape[2])
 
+    def normalised(self, split: str) -> NDArray[np.float32]:
+        """All images of a split as normalised float32: four times the memory of bytes."""
+        images = self.splits[split].images
+        if self.normalisation is None:
+            return images.astype(np.float32, copy=False)
+        return images * self.normalisation.scale + self.normalisation.black
+
 
 @runtime_checkable
 class DatasetAdapter(Protocol):
@@ -63,6 +114,28 @@ class DatasetAdapter(Protocol):
     summary: str
     """One line: what is in it."""
 
-    def load(self) -> ImageDataset:
-        """The whole data set, in memory."""
+    def load(self, folder: Path | None = None) -> ImageDataset:
+        """The whole data set, in memory.
+
+        folder: where the user keeps its files; None leaves that to ``data_folder``. Data sets that
+        need no files ignore it. Raises HarnessError where files are missing, damaged, or not the
+        official ones.
+        """
         ...
+
+
+def data_folder(given: Path | None) -> Path:
+    """The folder of data sets: the one given, or else what NAS_HARNESS_DATA names.
+
+    Raises HarnessError where neither names any, or what they name is not there.
+    """
+    named = given or os.environ.get(DATA_VARIABLE)
+    if not named:
+        raise HarnessError(
+            "this data set is read from your own files: name their folder with --data or "
+            f"{DATA_VARIABLE} (nothing is downloaded)"
+        )
+    folder = Path(named).expanduser()
+    if not folder.exists():
+        raise HarnessError(f"there is no folder {folder} to read a data set from")
+    return folder

@@ -6,6 +6,8 @@ Kaynak, 1998), small enough to train thousands of networks on one core.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from harness.datasets import ImageDataset, Split
@@ -25,8 +27,8 @@ class Digits:
 
     summary = "1,797 images of handwritten digits, 8x8, shipped with scikit-learn"
 
-    def load(self) -> ImageDataset:
-        """Images of shape (images, 1, 8, 8)."""
+    def load(self, folder: Path | None = None) -> ImageDataset:
+        """Images of shape (images, 1, 8, 8); they come with scikit-learn, not from a folder."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()
@@ -47,6 +49,7 @@ class Digits:
             provenance="scikit-learn's load_digits (test part of UCI Optical Recognition of "
             "Handwritten Digits); 400 train, 500 valid and 897 test images by one fixed shuffle",
             licence="CC BY 4.0 (UCI Machine Learning Repository)",
+            split_rule="seeded",
         )
 
 

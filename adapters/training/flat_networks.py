@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adapters.spaces.flat_skeleton import mean_head, patch_stem
 from harness.datasets import ImageDataset
 from harness.training_protocol import TrainingProtocol
 
@@ -49,14 +50,9 @@ def plain_flat_network(cells: Iterable[nn.Module], shape: FlatShape) -> nn.Seque
     """The flat network around given cells as an ordinary torch module."""
     width = shape.channels
     return nn.Sequential(
-        nn.Conv2d(shape.in_channels, width, shape.patch, stride=shape.patch, bias=False),
-        nn.BatchNorm2d(width),
+        *patch_stem(shape.in_channels, width, shape.patch),
         *cells,
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(width, shape.classes),
+        *mean_head(width, shape.classes),
     )
 
 

@@ -173,9 +173,9 @@ def _losses(logits: Tensor, labels: Tensor) -> Tensor:
 def _on_device(
     dataset: ImageDataset, split: str, patch: int, device: torch.device, dtype: torch.dtype
 ) -> _Data:
-    images, labels = dataset.splits[split]
-    patches = torch.from_numpy(as_patches(images, patch))
-    return _Data(patches.to(device, dtype), torch.from_numpy(labels).to(device))
+    labels = torch.from_numpy(dataset.splits[split].labels)
+    patches = torch.from_numpy(as_patches(dataset.normalised(split), patch))
+    return _Data(patches.to(device, dtype), labels.to(device))
 
 
 def _with_failures(

@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.records import digest
 from harness.spaces import AnySpace, SearchSpace
 from harness.training import BatchTrainer
-from harness.training_protocol import TrainingProtocol, training_protocol
+from harness.training_protocol import TrainingProtocol
 
 
 class Chunk(NamedTuple):
@@ -64,13 +64,13 @@ class BuildPlan:
     protocol: TrainingProtocol
 
     @classmethod
-    def of(cls, space: str, dataset: str, protocol: str) -> BuildPlan:
-        """The plan by the registered names. Raises UnknownName."""
+    def of(cls, space: str, dataset: str, protocol: TrainingProtocol) -> BuildPlan:
+        """The plan by the registered names of space and data set. Raises UnknownName."""
         return cls(
             registry.load("spaces", space, SearchSpace),
             registry.load("trainers", space, BatchTrainer),
             registry.load("datasets", dataset, DatasetAdapter).load(),
-            training_protocol(protocol),
+            protocol,
         )
 
     @cached_property
@@ -85,6 +85,8 @@ class BuildPlan:
         for split in self.dataset.splits.values():
             images.update(split.images.tobytes())
             images.update(split.labels.tobytes())
+        if self.dataset.normalisation is not None:
+            images.update(repr(self.dataset.normalisation).encode())
         return digest(
             {
                 "space": self.space.name,

@@ -20,6 +20,7 @@ from adapters.training.nas_bench_1shot1.plain import (
     parameters,
 )
 from harness.datasets import SPLITS, ImageDataset
+from harness.errors import HarnessError
 from harness.randomness import stream
 from harness.training import Costs, TrainedBatch
 from harness.training_protocol import TrainingProtocol
@@ -60,11 +61,12 @@ class GraphTrainer:
         """Train the cells, graph by graph, and evaluate them as they go.
 
         Raises HarnessError where the images cannot be cut into the protocol's patches or are
-        fewer than a batch.
+        fewer than a batch, and where a cell shares out more channels than there are.
         """
         check_fit(dataset, protocol)
         shape = FlatShape.of(protocol, dataset)
         graphs = [graph_of(cell) for cell in architectures]
+        _check_channels(graphs, protocol)
         alike: dict[Matrix, list[int]] = defaultdict(list)
         for member, graph in enumerate(graphs):
             alike[graph.matrix].append(member)
@@ -100,6 +102,16 @@ class GraphTrainer:
 
 TRAINER_1 = GraphTrainer(SPACE_1)
 TRAINER_2 = GraphTrainer(SPACE_2)
+
+
+def _check_channels(graphs: Sequence[Graph], protocol: TrainingProtocol) -> None:
+    """The output's parents, the input left out, share the channels: there must be one for each."""
+    sharing = max(sum(row[-1] for row in graph.matrix[1:]) for graph in graphs)
+    if protocol.channels < sharing:
+        raise HarnessError(
+            f"protocol {protocol.name!r} has {protocol.channels} channels, which {sharing} vertices "
+            f"of a cell would have to share; it needs {sharing} or more"
+        )
 
 
 def _empty(epochs: int, members: int) -> TrainedBatch:

@@ -1,0 +1,1 @@
+"""Data sets: the official formats, splits, and augmentation on the device."""
