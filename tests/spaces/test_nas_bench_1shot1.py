@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +21,27 @@ from adapters.spaces.nas_bench_1shot1 import (
     OPERATIONS,
     SPACE_1,
     SPACE_2,
+    SPACE_3,
     Cell,
     Graph,
     NasBench1Shot1,
     graph_of,
     module_hash,
 )
-from adapters.spaces.nas_bench_1shot1.graphs import Matrix, vertex_channels
+from adapters.spaces.nas_bench_1shot1.functions import functions
+from adapters.spaces.nas_bench_1shot1.graphs import Matrix, pruned, vertex_channels
 from adapters.spaces.nas_bench_1shot1.networks import build_network, cell_block
+from adapters.spaces.nas_bench_1shot1.published import (
+    SIZES,
+    published_optimum,
+    size_of_all_operations,
+    size_of_used_operations,
+)
 from harness import registry
 from harness.conformance.spaces import SpaceConformance
-from harness.errors import BadArchitecture, HarnessError
+from harness.errors import BadArchitecture, HarnessError, UnknownName
 from harness.spaces import NetworkShape, SearchSpace
 
-SPACE_3 = NasBench1Shot1("nas-bench-1shot1-3", (1, 1, 1, 2, 2, 2))
 SPACES = {1: SPACE_1, 2: SPACE_2, 3: SPACE_3}
 
 POOL, CONV3, CONV1 = OPERATIONS
@@ -66,7 +74,7 @@ class TestConformance3(SpaceConformance):
 
 
 def test_spaces_are_registered() -> None:
-    for space in (SPACE_1, SPACE_2):
+    for space in (SPACE_1, SPACE_2, SPACE_3):
         assert registry.load("spaces", space.name, SearchSpace) is space
 
 
@@ -98,29 +106,65 @@ def test_sizes(number: int, size: int, graphs: int, decisions: tuple[int, ...]) 
     assert size == graphs * 3 ** (len(space.parent_counts) - 1)
 
 
-@pytest.mark.parametrize(("number", "count"), [(1, 6_240), (2, 16_632), (3, 363_648)])
-def test_published_sizes_leave_out_the_operations_of_unused_nodes(number: int, count: int) -> None:
-    """6,240 and 363,648 are the paper's; for space 2 it has 29,160, which counts all operations."""
+@pytest.mark.parametrize(
+    ("number", "used", "every"),
+    [(1, 6_240, 14_580), (2, 16_632, 29_160), (3, 363_648, 1_312_200)],
+)
+def test_published_sizes_and_the_rules_that_give_them(number: int, used: int, every: int) -> None:
     space = SPACES[number]
-    nodes = range(1, len(space.parent_counts))
-    graphs = space.size // 3 ** len(nodes)
-    total = 0
-    for graph in range(graphs):
-        used = {source for row in space.from_key(graph * 3 ** len(nodes)).parents for source in row}
-        total += 3 ** len(used.intersection(nodes))
-    assert total == count
-    assert SPACE_2.size == 29_160
+    assert size_of_used_operations(space) == used
+    assert size_of_all_operations(space) == every == space.size
+    rule = size_of_all_operations if number == 2 else size_of_used_operations
+    assert SIZES[space.name] == rule(space)
+
+
+def test_used_operations_are_counted_by_listing_them() -> None:
+    """Cells that differ in the operations of nodes without a child alone are counted once."""
+    small = NasBench1Shot1("small", (1, 1, 2, 1))
+    seen = set()
+    for cell in small.enumerate():
+        used = {source for row in cell.parents for source in row}
+        kept = [op if node in used else -1 for node, op in enumerate(cell.operations, start=1)]
+        seen.add((cell.parents, tuple(kept)))
+    assert len(seen) == size_of_used_operations(small) < small.size
+
+
+def test_published_zeros_of_regret() -> None:
+    assert published_optimum("nas-bench-1shot1-1", "test") == pytest.approx(94.551283, abs=1e-6)
+    assert published_optimum("nas-bench-1shot1-3", "valid") == pytest.approx(95.152241, abs=1e-6)
+    with pytest.raises(UnknownName, match="unknown space of NAS-Bench-1Shot1 'nas-bench-1shot'"):
+        published_optimum("nas-bench-1shot", "test")
+    with pytest.raises(UnknownName, match="unknown split of NAS-Bench-101 'train'; known: test"):
+        published_optimum("nas-bench-1shot1-1", "train")
 
 
 @pytest.mark.parametrize(("number", "hashes"), [(1, 2_685), (2, 7_773)])
 def test_unique_hashes(number: int, hashes: int) -> None:
     space = SPACES[number]
-    assert len({space.canonical(cell) for cell in space.enumerate()}) == hashes
+    names, of_key = functions(space)
+    assert len(names) == len(set(names)) == hashes
+    for key in range(0, space.size, 7):
+        assert names[of_key[key]] == space.canonical(space.from_key(key))
+
+
+def test_functions_of_seven_vertices() -> None:
+    """The form of space 3, with a choice of parents at few nodes."""
+    space = NasBench1Shot1("small", (1, 2, 3, 4, 1, 1))
+    names, of_key = functions(space)
+    assert [names[place] for place in of_key] == list(map(space.canonical, space.enumerate()))
 
 
 @pytest.mark.slow
 def test_unique_hashes_of_space_3() -> None:
-    assert len({SPACE_3.canonical(cell) for cell in SPACE_3.enumerate()}) == 55_854
+    names, of_key = functions(SPACE_3)
+    assert len(names) == len(set(names)) == 55_854
+    for key in range(0, SPACE_3.size, 997):
+        assert names[of_key[key]] == SPACE_3.canonical(SPACE_3.from_key(key))
+
+
+def test_listing_the_largest_space_costs_nothing_before_it_is_read() -> None:
+    first = list(islice(SPACE_3.enumerate(), 5))
+    assert first == [SPACE_3.from_key(key) for key in range(5)]
 
 
 # -- notation
@@ -149,6 +193,7 @@ def test_notation_by_hand() -> None:
         (BITS, "is written MATRIX:OPERATIONS, such as '0111.*' has no ':'"),
         (TEXT[1:], "the matrix of this space is 36 digits 0 or 1, the 6 rows one after another"),
         ("2" + TEXT[1:], "is 36 digits 0 or 1"),
+        (TEXT.replace("0", "2"), "is 36 digits 0 or 1"),
         (
             f"{BITS[:20]}1{BITS[21:]}:{CONV3},{POOL},{CONV1},{CONV3}",
             "row 3 of the matrix has a 1 in column 2; edges lead from a node to a later one",
@@ -293,9 +338,11 @@ def test_cells_without_loose_ends_are_in_the_space(
     names = {"mp": POOL, "c3": CONV3, "c1": CONV1}
     reachable = {SPACES[number].canonical(cell) for cell in SPACES[number].enumerate()}
     found = {
-        library_hash(
-            [[int(bit) for bit in bits[7 * row : 7 * row + 7]] for row in range(7)],
-            [names[short] for short in operations.split(",")],
+        module_hash(
+            pruned(
+                [[int(bit) for bit in bits[7 * row : 7 * row + 7]] for row in range(7)],
+                [names[short] for short in operations.split(",")],
+            )
         )
         for bits, operations in zip(table["adjacency_7x7"], table["operations"], strict=True)
     }
@@ -305,16 +352,21 @@ def test_cells_without_loose_ends_are_in_the_space(
     assert found <= reachable
 
 
-def library_hash(matrix: list[list[int]], operations: list[str]) -> str:
-    return module_hash(library_graph(matrix, operations))
-
-
-def library_graph(matrix: list[list[int]], operations: list[str]) -> Graph:
-    """Any NAS-Bench-101 cell, pruned by the library."""
-    from nasbench_pytorch.model.model_spec import ModelSpec
-
-    spec = ModelSpec(matrix, ["input", *operations, "output"])
-    return Graph(tuple(map(tuple, spec.matrix.tolist())), tuple(spec.ops[1:-1]))
+@pytest.mark.parametrize(
+    ("matrix", "operations", "says"),
+    [
+        ([[0, 1], [0, 0]], [CONV3], "length of ops must match matrix"),
+        ([[0, 1, 0], [0, 0, 1]], [CONV3], "square"),
+        ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [CONV3], "upper triangular"),
+        ([[0, 1, 0], [0, 0, 0], [0, 0, 0]], [CONV3], "no path leads from the input to the output"),
+        ([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["conv"], "unknown operation 'conv'; did you mean"),
+    ],
+)
+def test_what_is_no_cell_of_nas_bench_101(
+    matrix: list[list[int]], operations: list[str], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        pruned(matrix, operations)
 
 
 # -- networks
@@ -377,6 +429,6 @@ def test_parameters_are_those_of_nas_bench_101(real_data: Path) -> None:
     for row in table.iloc[::60].itertuples():
         values = [int(value) for value in str(row.arch_tuple).strip("()").split(",")]
         matrix = [values[7 * i : 7 * i + 7] for i in range(7)]
-        graph = library_graph(matrix, [numbers[value] for value in values[50:55]])
+        graph = pruned(matrix, [numbers[value] for value in values[50:55]])
         counted = sum(weight.numel() for weight in build_network(graph, shape).parameters())
         assert counted / 1e6 == pytest.approx(row.params, abs=5e-7)

@@ -66,7 +66,7 @@ def parse(text: str, parent_counts: Sequence[int]) -> Cell:
 
 def _parents(bits: str, counts: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     size = len(counts) + 1
-    if len(bits) != size * size or set(bits) > {"0", "1"}:
+    if len(bits) != size * size or not set(bits) <= {"0", "1"}:
         raise BadArchitecture(
             f"the matrix of this space is {size * size} digits 0 or 1, the {size} rows one after "
             f"another; {_short(bits)} is not"

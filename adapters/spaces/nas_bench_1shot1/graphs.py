@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell
+from harness.errors import did_you_mean
 
 NAS_BENCH_101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """The order in which NAS-Bench-101 numbers the operations; its hash depends on it."""
@@ -29,8 +31,32 @@ def graph_of(cell: Cell) -> Graph:
 
     Every node has parents and so hangs on the input; only loose ends can vanish.
     """
-    matrix, kept = _without_loose_ends(cell.parents)
+    matrix, kept = without_loose_ends(cell.parents)
     return Graph(matrix, tuple(OPERATIONS[cell.operations[node - 1]] for node in kept))
+
+
+def pruned(matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Graph:
+    """Any cell of NAS-Bench-101, ``operations`` of the vertices between, as what is left of it.
+
+    ``matrix`` is square, a row and column more at either end than there are operations. Raises
+    ValueError where it has ones elsewhere than above the diagonal, or no path from the input to the
+    output, and for unknown operations.
+    """
+    from nasbench_pytorch.model.model_spec import ModelSpec
+
+    unknown = sorted(set(operations) - set(OPERATIONS))
+    if unknown:
+        name = unknown[0][:40]
+        raise ValueError(f"unknown operation {name!r}{did_you_mean(name, OPERATIONS)}")
+    # Without such a path the library's own error would be about types.
+    reached = {0}
+    for node in range(1, len(matrix)):
+        if any(matrix[source][node] for source in reached):
+            reached.add(node)
+    if len(matrix) - 1 not in reached:
+        raise ValueError("no path leads from the input to the output")
+    spec = ModelSpec([list(row) for row in matrix], ["input", *operations, "output"])
+    return Graph(tuple(map(tuple, spec.matrix.tolist())), tuple(spec.ops[1:-1]))
 
 
 @cache
@@ -64,8 +90,8 @@ def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> tuple[int, ...
 
 
 @cache
-def _without_loose_ends(parents: Matrix) -> tuple[Matrix, tuple[int, ...]]:
-    """The pruned matrix, and the nodes between input and output that it keeps."""
+def without_loose_ends(parents: Matrix) -> tuple[Matrix, tuple[int, ...]]:
+    """The pruned matrix of a cell's ``parents``, and the nodes between its ends that it keeps."""
     from nasbench_pytorch.model.model_spec import ModelSpec
 
     size = len(parents) + 1

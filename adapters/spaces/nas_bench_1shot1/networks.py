@@ -10,6 +10,7 @@ from nasbench_pytorch.model.model import Cell as NasBench101Cell
 from nasbench_pytorch.model.model import Placeholder
 from torch import nn
 
+from adapters.spaces.flat_skeleton import mean_head, patch_stem
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, model_spec
 from harness.errors import HarnessError
 from harness.spaces import NetworkShape
@@ -29,8 +30,12 @@ def build_network(graph: Graph, shape: NetworkShape) -> nn.Module:
     ``shape.channels`` is the width of the stem and of the first stack; each stack doubles it.
     NAS-Bench-101's own networks have 128 channels and 3 cells. Images of shape (batch,
     in_channels, resolution, resolution) become logits of shape (batch, classes). Weights are
-    drawn by NAS-Bench-101's rule. Raises HarnessError where the resolution cannot be halved twice.
+    drawn by NAS-Bench-101's rule. A flat skeleton has ``shape.cells`` cells in all, and weights by
+    torch's defaults. Raises HarnessError where the resolution cannot be halved twice, or not be cut
+    into patches.
     """
+    if shape.patch:
+        return _flat_network(graph, shape)
     if shape.resolution < 4:
         raise HarnessError(
             f"resolution {shape.resolution} does not fit NAS-Bench-101, whose networks halve it "
@@ -47,6 +52,16 @@ def build_network(graph: Graph, shape: NetworkShape) -> nn.Module:
         tf_like=True,
     )
     return _without_idle_parameters(network)
+
+
+def _flat_network(graph: Graph, shape: NetworkShape) -> nn.Module:
+    shape.flat_resolution()  # raises where patches do not fit
+    width = shape.channels
+    return nn.Sequential(
+        *patch_stem(shape.in_channels, width, shape.patch),
+        *(cell_block(graph, width, width) for _ in range(shape.cells)),
+        *mean_head(width, shape.classes),
+    )
 
 
 def cell_block(graph: Graph, inputs: int, outputs: int) -> nn.Module:

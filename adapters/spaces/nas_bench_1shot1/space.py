@@ -8,17 +8,22 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell, parse
+from adapters.spaces.nas_bench_1shot1.choices import best_cell, choice_groups, hot
 from adapters.spaces.nas_bench_1shot1.graphs import graph_of, module_hash
 from harness.errors import HarnessError, UnknownName
-from harness.spaces import NetworkShape, SearchSpace
+from harness.spaces import NetworkShape
+from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, SupernetSpace
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from harness.supernets.network import Supernet
 
-class NasBench1Shot1(SearchSpace[Cell]):
+
+class NasBench1Shot1(SupernetSpace[Cell]):
     """One of the spaces of NAS-Bench-1Shot1 (Zela, Siems and Hutter, ICLR 2020).
 
     ``parent_counts`` are the numbers of parents of node 1 to the output; a node may have any
@@ -143,11 +148,43 @@ class NasBench1Shot1(SearchSpace[Cell]):
     def build(self, architecture: Cell, shape: NetworkShape) -> nn.Module:
         """The network of NAS-Bench-101, ``shape.cells`` cells in each of its three stacks.
 
-        Raises HarnessError where the resolution cannot be halved twice.
+        Raises HarnessError where the resolution cannot be halved twice, or not be cut into the
+        patches of a flat skeleton.
         """
         from adapters.spaces.nas_bench_1shot1.networks import build_network
 
         return build_network(graph_of(architecture), shape)
+
+    @property
+    def choice_groups(self) -> tuple[ChoiceGroup, ...]:
+        """``operations`` of the nodes, parents of the ``output``, then ``inputs of node`` 2 or 3
+        and following, as far as the node has a choice."""
+        return choice_groups(self.parent_counts)
+
+    def supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """The published one-shot network, ``shape.cells`` cells in each of its three stacks.
+
+        ``shape.channels`` is the width of a node in the first one; published are 16 and 3 cells.
+        Raises NotApplicable for dropout behind skips, which there are none of, and where the
+        channels cannot be mixed in part as asked.
+        """
+        from adapters.spaces.nas_bench_1shot1.supernet import OneShotNetwork
+
+        return OneShotNetwork(self.parent_counts, shape, options)
+
+    def discretise(
+        self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
+    ) -> Cell:
+        """The best operation of every node and the best parents of every node that has a choice.
+
+        Nodes that nothing uses are part of the cell; ``canonical`` leaves them out. A row has one
+        node to lead to, so that ``edges`` do not count.
+        """
+        return best_cell(scores, self.parent_counts)
+
+    def one_hot(self, architecture: Cell) -> tuple[NDArray[np.float64], ...]:
+        """Ones at the operations, and at every parent of a node that has a choice of them."""
+        return hot(architecture, self.parent_counts)
 
     def _with_another_parent(self, cell: Cell, rng: np.random.Generator) -> Cell:
         """Draw a node that has a choice, one of its parents to lose, and one to get instead."""
