@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from harness.executors import run_all
+from harness.executors import Watch, run_all
 from harness.records import RunRecord, RunSpec
 from harness.store import CLAIM_SECONDS, RunStore
+from harness.workshop import Workshop
 
 BATCH = 2_000
 """Runs claimed at a time, so that a second process on the same store finds work too."""
@@ -25,12 +26,21 @@ class Execution:
     """
 
     def __init__(
-        self, specs: Sequence[RunSpec], store: RunStore, workers: int, *, retry_failed: bool
+        self,
+        specs: Sequence[RunSpec],
+        store: RunStore,
+        workers: int,
+        *,
+        retry_failed: bool,
+        workshop: Workshop | None = None,
+        watch: Watch = lambda worker, text, share: None,
     ) -> None:
         self._specs = {spec.identity: spec for spec in specs}
         self._store = store
         self._workers = workers
         self._retry_failed = retry_failed
+        self._workshop = workshop or Workshop()
+        self._watch = watch
         self.failed = 0
         """How many runs of this execution failed."""
 
@@ -52,7 +62,7 @@ class Execution:
                     continue
                 tried |= taken
                 specs = [self._specs[name] for name in pending if name in taken]
-                for record in run_all(specs, self._workers):
+                for record in run_all(specs, self._workers, self._workshop, self._watch):
                     self._store.add(record)
                     self.failed += record.status == "failed"
                     yield record

@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 
 from harness import protocols, registry, stand_ins
-from harness.errors import BadSuite, MissingCell, UnknownName
+from harness.errors import BadSuite, HarnessError, MissingCell, UnknownName
 from harness.methods import BlackBoxMethod, make_settings
 from harness.protocols import ProtocolFile, SignalEntry, TaskEntry
 from harness.records import RunSpec
 from harness.search_protocol import Answer, SearchProtocol, SeedRule
 from harness.spaces import Epochs
-from harness.suites import BenchmarkEntry, MethodEntry, Suite
+from harness.suites import BenchmarkEntry, MethodEntry, Suite, SupernetEntry
+from harness.supernets.methods import SupernetMethod
 from harness.tables.table import BenchmarkTable
+from harness.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,15 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def make_plan(suite: Suite, choice: Choice, open_table: Callable[[str], BenchmarkTable]) -> Plan:
+def make_plan(
+    suite: Suite,
+    choice: Choice,
+    open_table: Callable[[str], BenchmarkTable],
+    workshop: Workshop | None = None,
+) -> Plan:
     """All runs of ``suite`` that ``choice`` picks: benchmark by benchmark, method by method.
+
+    ``workshop`` is where supernets find their data sets.
 
     ``open_table`` raises UnknownName for a table that is not there; its stand-in takes its place.
     Raises UnknownName for a method, task, space, table or protocol that does not exist, BadSuite
@@ -49,10 +58,18 @@ def make_plan(suite: Suite, choice: Choice, open_table: Callable[[str], Benchmar
     """
     seeds = choice.seeds if choice.seeds is not None else suite.seeds(choice.profile)
     methods = _picked_methods(suite, choice)
+    if not suite.benchmarks(choice.profile) and not suite.supernets(choice.profile):
+        raise BadSuite(
+            f"suite {suite.name}: no [[benchmark]] or [[supernet]] takes part in profile "
+            f"{choice.profile}"
+        )
     specs: list[RunSpec] = []
     known: set[str] = set()
-    benchmarks, notes = stand_ins.resolved(suite, choice.profile, open_table)
+    searchers = [entry for entry in methods if _is(BlackBoxMethod, entry)]
+    benchmarks, notes = stand_ins.resolved(suite, suite.benchmarks(choice.profile), open_table)
     for benchmark, table in benchmarks:
+        if table is None:
+            raise BadSuite(f"suite {suite.name}: a [[benchmark]] of {benchmark.space} has no table")
         if table.space.name != benchmark.space:
             raise BadSuite(
                 f"suite {suite.name}: table {benchmark.table} is of space {table.space.name}, "
@@ -65,12 +82,50 @@ def make_plan(suite: Suite, choice: Choice, open_table: Callable[[str], Benchmar
                 continue
             protocol, task_notes = _resolved(name, file, entry, table)
             notes.extend(task_notes)
-            for method in methods:
+            for method in searchers:
                 specs.extend(_runs(method, benchmark, table, protocol, seeds))
+    trained = [entry for entry in methods if _is(SupernetMethod, entry)]
+    supernets, more = stand_ins.resolved(suite, suite.supernets(choice.profile), open_table)
+    notes.extend(more)
+    for supernet, table in supernets:
+        name = supernet.name or f"{supernet.space} {supernet.dataset}"
+        known.add(name)
+        if choice.tasks is None or name in choice.tasks:
+            specs.extend(_supernet_runs(supernet, table, trained, seeds, workshop or Workshop()))
     for task in choice.tasks or ():
         if task not in known:
             raise UnknownName(f"task of suite {suite.name}", task, known)
     return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
+
+
+def _is(kind: type[Any], entry: MethodEntry) -> bool:
+    """Whether a method is of a kind. Raises HarnessError where it is of none."""
+    found = registry.load("methods", entry.name, object)
+    if not isinstance(found, (BlackBoxMethod, SupernetMethod)):
+        raise HarnessError(
+            f"method {entry.name!r} is a {type(found).__name__}, neither a BlackBoxMethod nor a "
+            "SupernetMethod"
+        )
+    return isinstance(found, kind)
+
+
+def _supernet_runs(
+    entry: SupernetEntry,
+    table: BenchmarkTable | None,
+    methods: Sequence[MethodEntry],
+    seeds: Sequence[int],
+    workshop: Workshop,
+) -> list[RunSpec]:
+    """The runs of all methods on one supernet."""
+    from harness import supernet_plan, supernet_protocols
+
+    protocol = supernet_plan.protocol_of(entry, table, workshop)
+    common = supernet_protocols.load(entry.protocol)[1].settings
+    return [
+        spec
+        for method in methods
+        for spec in supernet_plan.runs(method, entry.space, table, protocol, common, seeds)
+    ]
 
 
 def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StoreError
-from harness.records import History, RunRecord, RunSpec, Trajectory
+from harness.records import AnyProtocol, History, RunRecord, RunSpec, Trajectory
 from harness.search_protocol import SearchProtocol
+from harness.supernet_protocol import SupernetProtocol
 
 _json = msgspec.json.Encoder()
 _pack = msgspec.msgpack.Encoder()
@@ -26,7 +27,25 @@ class _Shared(msgspec.Struct):
     space: str
     table: str
     table_checksum: str
-    protocol: SearchProtocol
+    protocol: SearchProtocol | None = None
+    supernet: SupernetProtocol | None = None
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> _Shared:
+        shared = cls(spec.space, spec.table, spec.table_checksum)
+        if isinstance(spec.protocol, SupernetProtocol):
+            shared.supernet = spec.protocol
+        else:
+            shared.protocol = spec.protocol
+        return shared
+
+    @property
+    def either(self) -> AnyProtocol:
+        """The protocol of whichever kind. Raises ValueError where there is none."""
+        found = self.protocol or self.supernet
+        if found is None:
+            raise ValueError("it has no protocol")
+        return found
 
 
 class _Trajectory(msgspec.Struct):
@@ -53,8 +72,7 @@ _history = msgspec.msgpack.Decoder(_History)
 
 def shared_row(spec: RunSpec) -> tuple[str, bytes]:
     """The key and content of the row that all runs of this comparison share."""
-    shared = _Shared(spec.space, spec.table, spec.table_checksum, spec.protocol)
-    return spec.comparison, _json.encode(shared)
+    return spec.comparison, _json.encode(_Shared.of(spec))
 
 
 def to_row(record: RunRecord) -> dict[str, Any]:
@@ -75,6 +93,7 @@ def to_row(record: RunRecord) -> dict[str, Any]:
         "trajectory": None if record.trajectory is None else _from_trajectory(record.trajectory),
         "history": None if record.history is None else _from_history(record.history),
         "provenance": _json.encode(record.provenance),
+        "details": zlib.compress(_json.encode(record.details), level=1) if record.details else None,
     }
 
 
@@ -103,14 +122,14 @@ def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:
         space=shared.space,
         table=shared.table,
         table_checksum=shared.table_checksum,
-        protocol=shared.protocol,
+        protocol=shared.either,
         seed=row["seed"],
         label=row["label"],
         given=tuple(_json_shared(row["given"])),
     )
     # Both hashes are known: working them out again for thousands of runs takes a second.
     vars(spec).update(identity=row["identity"], comparison=row["comparison"])
-    history = row.get("history")
+    history, details = row.get("history"), row.get("details")
     return RunRecord(
         spec=spec,
         status=row["status"],
@@ -120,6 +139,7 @@ def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:
         metrics=msgspec.json.decode(row["metrics"]),
         provenance=_json_shared(row["provenance"]),
         seconds=row["seconds"],
+        details={} if details is None else msgspec.json.decode(zlib.decompress(details)),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.search_protocol import SearchProtocol, Task
+from harness.supernet_protocol import SupernetProtocol, SupernetTask
 
 CODE_PROTOCOL = 1
 """Raised whenever the harness itself changes what the same RunSpec gives."""
@@ -24,8 +25,11 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+AnyProtocol = SearchProtocol | SupernetProtocol
+
+
 @lru_cache(maxsize=256)
-def _content(protocol: SearchProtocol) -> dict[str, Any]:
+def _content(protocol: AnyProtocol) -> dict[str, Any]:
     """A protocol as JSON content; the thousands of runs of a plan share a few protocols."""
     return dataclasses.asdict(protocol)
 
@@ -35,8 +39,10 @@ class RunSpec:
     """One run of one method: its identity is a hash of all that can change its result.
 
     ``label`` is the row it is shown in and no part of the identity. ``settings`` holds every
-    setting, given and defaulted; ``given`` names those that the suite gave. The ``protocol``
-    holds one task only, the one that is run.
+    setting, given and defaulted; ``given`` names those that the suite gave. A supernet method's
+    are those of its ``trainer``, its ``selector`` and the fields of the ``frame`` that it changes.
+    The ``protocol`` holds one task only, the one that is run. ``table`` is empty where
+    architectures are trained, not looked up.
     """
 
     method: str
@@ -45,15 +51,31 @@ class RunSpec:
     space: str
     table: str
     table_checksum: str
-    protocol: SearchProtocol
+    protocol: AnyProtocol
     seed: int
     label: str = ""
     given: tuple[str, ...] = ()
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Task | SupernetTask:
         """The one task of the protocol."""
         return self.protocol.tasks[0]
+
+    @property
+    def search_protocol(self) -> SearchProtocol:
+        """The protocol of a black-box search. Raises TypeError for a supernet run."""
+        if isinstance(self.protocol, SearchProtocol):
+            return self.protocol
+        raise TypeError(f"run {self.identity} trains a supernet")
+
+    @property
+    def shared_work(self) -> str | None:
+        """Runs of which this is equal share their supernet; None for runs that share nothing."""
+        if isinstance(self.protocol, SearchProtocol):
+            return None
+        trained = {name: self.settings[name] for name in ("trainer", "frame")}
+        parts = self.settings["parts"]["trainer"]
+        return digest([self.space, self.task.name, self.seed, trained, parts])
 
     @cached_property
     def comparison(self) -> str:
@@ -126,6 +148,8 @@ class RunRecord:
         distinct architectures that it evaluated at its highest fidelity.
     provenance: versions, revision, hardware, table, times, notes; explains the record by itself.
     seconds: wall-clock time of the run.
+    details: what a leaderboard does not need but a study does, as JSON content: a supernet's
+        training curve, the scores and margins of its selection.
     """
 
     spec: RunSpec
@@ -136,6 +160,7 @@ class RunRecord:
     metrics: dict[str, float]
     provenance: dict[str, Any]
     seconds: float
+    details: dict[str, Any] = field(default_factory=dict)
 
     def final(self, answer: str) -> float:
         """The answer of the last incumbent, percent. Raises ValueError for a failed run."""

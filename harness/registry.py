@@ -19,6 +19,7 @@ GROUPS: Mapping[str, str] = {
     "datasets": "nas_harness.datasets",
     "proxies": "nas_harness.proxies",
     "selectors": "nas_harness.selectors",
+    "supernet-trainers": "nas_harness.supernet_trainers",
     "trainers": "nas_harness.trainers",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
@@ -31,6 +32,7 @@ _SINGULAR = {
     "datasets": "data set",
     "proxies": "proxy",
     "selectors": "selector",
+    "supernet-trainers": "supernet trainer",
     "trainers": "trainer",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,40 +20,78 @@ from harness.randomness import stream
 from harness.records import History, RunRecord, RunSpec, Trajectory
 from harness.search_loop import search
 from harness.search_protocol import Answer
+from harness.supernet_protocol import SupernetProtocol
 from harness.tables.table import BenchmarkTable
+from harness.workshop import Workshop
 
 TableOpener = Callable[[str], BenchmarkTable]
 """Opens a table by name; handed in, so that a test can hand in one that records every access."""
 
 
-def execute(spec: RunSpec, open_table: TableOpener) -> RunRecord:
+@dataclass(frozen=True)
+class _Done:
+    """What a run that went well gives to its record."""
+
+    trajectory: Trajectory
+    history: History | None
+    metrics: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def execute(spec: RunSpec, open_table: TableOpener, workshop: Workshop | None = None) -> RunRecord:
     """Run ``spec``. Whatever goes wrong in an adapter becomes a failed record with its reason."""
     begun = time.perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    trajectory: Trajectory | None = None
-    history: History | None = None
-    metrics: dict[str, float] = {}
+    done: _Done | None = None
     reason = ""
     try:
-        table = _table(spec, open_table)
-        trajectory, history = _searched(spec, table)
-        # Only now, with the search over and its searcher gone, is a test number read.
-        trajectory, metrics = _judged(spec, table, trajectory, history)
+        if isinstance(spec.protocol, SupernetProtocol):
+            done = _supernet_run(spec, open_table, workshop or Workshop())
+        else:
+            done = _search_run(spec, open_table)
     except HarnessError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - an adapter's bug fails its run, not the others
-        reason = _where(error)
-    done = not reason
+        reason = _memory(error) or _where(error)
     return RunRecord(
         spec=spec,
         status="done" if done else "failed",
         reason=reason,
-        trajectory=trajectory if done else None,
-        history=history if done else None,
-        metrics=metrics if done else {},
-        provenance={**provenance.of_process(), "started": started},
+        trajectory=done.trajectory if done else None,
+        history=done.history if done else None,
+        metrics=done.metrics if done else {},
+        details=done.details if done else {},
+        provenance={
+            **provenance.of_process(),
+            "started": started,
+            **(done.provenance if done else {}),
+        },
         seconds=time.perf_counter() - begun,
     )
+
+
+def _search_run(spec: RunSpec, open_table: TableOpener) -> _Done:
+    table = _table(spec, open_table)
+    trajectory, history = _searched(spec, table)
+    # Only now, with the search over and its searcher gone, is a test number read.
+    trajectory, metrics = _judged(spec, table, trajectory, history)
+    return _Done(trajectory, history, metrics)
+
+
+def _supernet_run(spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> _Done:
+    from harness.supernets.running import run
+
+    found = run(spec, _table(spec, open_table) if spec.table else None, workshop)
+    place = {"device": workshop.device, **found.provenance}
+    return _Done(found.trajectory, None, found.metrics, found.details, place)
+
+
+def _memory(error: Exception) -> str:
+    """What to do where a device ran out of memory; empty for every other error."""
+    if type(error).__name__ != "OutOfMemoryError":
+        return ""
+    return "the device ran out of memory: a smaller batch or fewer channels in [frame] need less"
 
 
 def _table(spec: RunSpec, open_table: TableOpener) -> BenchmarkTable:
@@ -66,15 +105,16 @@ def _table(spec: RunSpec, open_table: TableOpener) -> BenchmarkTable:
 
 
 def _searched(spec: RunSpec, table: BenchmarkTable) -> tuple[Trajectory, History]:
-    task = spec.task
+    protocol = spec.search_protocol
+    task = protocol.tasks[0]
     evaluator = TableEvaluator(
-        table, task.signal, task.cost, spec.protocol.unit, _stream(spec, "evaluation")
+        table, task.signal, task.cost, protocol.unit, _stream(spec, "evaluation")
     )
     context = SearchContext(table.space, _stream(spec, "search"), task.signal.fidelities)
-    trajectory, history = search(_searcher(spec, context), evaluator, spec.protocol, table.space)
+    trajectory, history = search(_searcher(spec, context), evaluator, protocol, table.space)
     if not len(trajectory.costs):
         raise HarnessError(
-            f"no evaluation finished within the budget of {task.budget:g} {spec.protocol.unit}"
+            f"no evaluation finished within the budget of {task.budget:g} {protocol.unit}"
         )
     return trajectory, history
 

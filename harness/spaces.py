@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UnknownName
+from harness.errors import HarnessError, UnknownName
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,13 +40,31 @@ class Epochs(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """The skeleton around a cell; each space documents how it reads ``cells``."""
+    """The skeleton around a cell; each space documents how it reads ``cells``.
+
+    ``patch`` is 0 for the space's published skeleton. Otherwise the skeleton is flat, that of
+    ``TrainingProtocol``: a convolution of size and stride ``patch``, then ``cells`` equal cells at
+    one resolution.
+    """
 
     classes: int = 10
     channels: int = 16
     cells: int = 5
     in_channels: int = 3
     resolution: int = 32
+    patch: int = 0
+
+    def flat_resolution(self) -> int:
+        """Height and width in the cells of a flat skeleton.
+
+        Raises HarnessError where the images cannot be cut into patches.
+        """
+        if self.resolution % self.patch:
+            raise HarnessError(
+                f"images of resolution {self.resolution} cannot be cut into patches of "
+                f"{self.patch}; take a multiple"
+            )
+        return self.resolution // self.patch
 
 
 class SearchSpace(ABC, Generic[A]):

@@ -1,34 +1,36 @@
-"""Which benchmarks of a suite run: an entry gives way to its stand-in where its table is absent."""
+"""Which entries of a suite run: one gives way to its stand-in where its table is absent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from harness import registry
-from harness.errors import BadSuite, HarnessError, UnknownName
-from harness.suites import BenchmarkEntry, Suite
+from harness.errors import HarnessError, UnknownName
+from harness.suites import BenchmarkEntry, Suite, SupernetEntry
 from harness.tables.table import BenchmarkTable
 
+AnyEntry = BenchmarkEntry | SupernetEntry
+Entry = TypeVar("Entry", BenchmarkEntry, SupernetEntry)
 OpenTable = Callable[[str], BenchmarkTable]
 
 
 def resolved(
-    suite: Suite, profile: str, open_table: OpenTable
-) -> tuple[list[tuple[BenchmarkEntry, BenchmarkTable]], list[str]]:
-    """The benchmarks of a profile that run, each with its table, and a note for each stand-in.
+    suite: Suite, entries: Sequence[Entry], open_table: OpenTable
+) -> tuple[list[tuple[Entry, BenchmarkTable | None]], list[str]]:
+    """Those of ``entries`` that run, each with its table, and a note for each stand-in.
 
-    Raises UnknownName for a table that is not there and has no stand-in in the profile,
-    HarnessError where the stand-in is not there either, BadSuite where nothing takes part.
+    An entry that names no table runs without. Raises UnknownName for a table that is not there and
+    has no stand-in, HarnessError where the stand-in is not there either.
     """
-    entries = suite.benchmarks(profile)
-    if not entries:
-        raise BadSuite(f"suite {suite.name}: no [[benchmark]] takes part in profile {profile}")
-    replaceable = {entry.stands_in_for for entry in entries if entry.stands_in_for}
+    replaceable: set[str] = {entry.stands_in_for for entry in entries if entry.stands_in_for}
     absent = {name for name in replaceable if not _is_there(name, open_table)}
-    found: list[tuple[BenchmarkEntry, BenchmarkTable]] = []
+    found: list[tuple[Entry, BenchmarkTable | None]] = []
     notes: list[str] = []
     for entry in entries:
-        if entry.stands_in_for is None and entry.table not in absent:
+        if not entry.table:
+            found.append((entry, None))
+        elif entry.stands_in_for is None and entry.table not in absent:
             found.append((entry, _own(entry, suite, open_table)))
         elif entry.stands_in_for in absent:
             found.append((entry, _stand_in(entry, suite, open_table)))
@@ -47,11 +49,12 @@ def _is_there(name: str, open_table: OpenTable) -> bool:
     return True
 
 
-def _own(entry: BenchmarkEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+def _own(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
     try:
         return open_table(entry.table)
     except UnknownName as error:
-        for other in suite.file.benchmark:
+        others: list[AnyEntry] = [*suite.file.benchmark, *suite.file.supernet]
+        for other in others:
             if other.stands_in_for == entry.table and other.profiles:
                 error.args = (
                     f"{error}; profile {' or '.join(other.profiles)} runs on {other.table} "
@@ -60,7 +63,7 @@ def _own(entry: BenchmarkEntry, suite: Suite, open_table: OpenTable) -> Benchmar
         raise
 
 
-def _stand_in(entry: BenchmarkEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+def _stand_in(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
     try:
         return open_table(entry.table)
     except UnknownName:

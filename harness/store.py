@@ -21,11 +21,14 @@ from typing import Self
 from harness import record_codec
 from harness.errors import StoreError
 from harness.records import RunRecord, RunSpec
-from harness.store_schema import APPLICATION, RUN_COLUMNS, SCHEMA, VERSION
+from harness.store_schema import APPLICATION, RUN_COLUMNS, SCHEMA, UPGRADES, VERSION
 
 CLAIM_SECONDS = 120.0
 """A claim that was not renewed for so long is free, should its process live on another machine."""
 
+
+_LARGE = ("history", "details")
+"""Columns that a leaderboard does without."""
 
 _ADD_RUN = (
     f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) "
@@ -152,10 +155,10 @@ class RunStore:
     def records(self, *, suite: str, profile: str | None, history: bool = False) -> list[RunRecord]:
         """The records of a suite (of one profile, or of all), in the order they were planned.
 
-        Every evaluation of every run is read only with ``history``.
+        Every evaluation of every run, and its details, are read only with ``history``.
         """
         condition = "" if profile is None else " AND plans.profile = :profile"
-        columns = [name for name in RUN_COLUMNS if history or name != "history"]
+        columns = [name for name in RUN_COLUMNS if history or name not in _LARGE]
         query = (
             f"SELECT {', '.join(f'runs.{name}' for name in columns)}, "
             "comparisons.content AS shared, plan_runs.label AS label, "
@@ -233,11 +236,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> N
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have made them while this one waited for the lock.
-    if _version(connection, path) < VERSION:
-        for statement in SCHEMA:
+    while (found := _version(connection, path)) < VERSION:
+        for statement in UPGRADES[found] if found else SCHEMA:
             connection.execute(statement)
+        following = found + 1 if found else VERSION
+        connection.execute(f"PRAGMA user_version = {following}")
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
 

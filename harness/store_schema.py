@@ -3,7 +3,7 @@
 APPLICATION = 0x4E415348
 """SQLite's application id: a file that lacks it was made by another program."""
 
-VERSION = 1
+VERSION = 2
 
 RUN_COLUMNS = (
     "identity",
@@ -20,6 +20,7 @@ RUN_COLUMNS = (
     "trajectory",
     "history",
     "provenance",
+    "details",
 )
 
 SCHEMA = (
@@ -39,7 +40,8 @@ SCHEMA = (
         seconds REAL NOT NULL,
         trajectory BLOB,
         history BLOB,
-        provenance BLOB NOT NULL
+        provenance BLOB NOT NULL,
+        details BLOB
     )""",
     """CREATE TABLE plans (
         id INTEGER PRIMARY KEY,
@@ -60,3 +62,8 @@ SCHEMA = (
         beat REAL NOT NULL
     ) WITHOUT ROWID""",
 )
+
+UPGRADES = {
+    1: ("ALTER TABLE runs ADD COLUMN details BLOB",),
+}
+"""What brings a store of an older version to the next one."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.metrics.statistics import FEWEST_SHARED
 from harness.records import RunRecord
+from harness.search_protocol import SearchProtocol
 from harness.tables.table import BenchmarkTable
 from leaderboards import reference_search
 from leaderboards.context import Context, contexts
@@ -90,8 +91,9 @@ def _references(
 ) -> tuple[Reference, ...]:
     """Exact random search, and the published methods that no row answers to."""
     references = []
-    if context.cells is not None:
-        exact = reference_search.final(context.cells, context.group.protocol)
+    protocol = context.group.protocol
+    if context.cells is not None and isinstance(protocol, SearchProtocol):
+        exact = reference_search.final(context.cells, protocol)
         if not math.isnan(exact.mean):
             note = "closed form over the whole table; mean and sd of one run"
             references.append(Reference(reference_search.LABEL, exact.mean, exact.sd, note))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from harness.search_protocol import Answer, Cost, Signal
+from harness.supernet_protocol import SupernetProtocol
 from leaderboards.model import SignalQuality, TableFacts, Where
 
 
 def setting(where: Where, facts: TableFacts | None) -> list[str]:
     """Table, protocol, signal and answer, one line each."""
-    protocol, task = where.protocol, where.task
+    protocol = where.protocol
+    if isinstance(protocol, SupernetProtocol):
+        return _supernet(where, protocol, facts)
+    task = protocol.tasks[0]
     table = f"table {where.table}, checksum {where.checksum}"
     if facts:
         table += f", release {facts.release}, {facts.architectures:,} architectures"
@@ -19,6 +23,28 @@ def setting(where: Where, facts: TableFacts | None) -> list[str]:
         f"signal {_signal(task.signal)}; cost {_cost(task.cost)}",
         _answer(where.answer),
     ]
+
+
+def _supernet(where: Where, protocol: SupernetProtocol, facts: TableFacts | None) -> list[str]:
+    task = protocol.tasks[0]
+    frame = task.frame
+    judged = f"trained by evaluation {task.evaluation}, seeds {_numbers(task.evaluation_seeds)}"
+    if where.table:
+        judged = f"looked up in table {where.table}, checksum {where.checksum}"
+        if facts:
+            judged += f", release {facts.release}, {facts.architectures:,} architectures"
+    return [
+        f"space {where.space}, data set {task.dataset}; selected architectures are {judged}",
+        f"protocol {protocol.name} ({protocol.source}): supernets of {frame.cells} cells and "
+        f"{frame.channels} channels, {frame.epochs} epochs, batch {frame.batch}, learning rate "
+        f"{frame.learning_rate:g} to {frame.final_learning_rate:g}"
+        + (", methods in their published frames" if protocol.published_frames else ""),
+        _answer(where.answer),
+    ]
+
+
+def _numbers(seeds: tuple[int, ...]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def found(facts: TableFacts) -> list[str]:

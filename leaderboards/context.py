@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import MissingCell
 from harness.records import RunRecord, RunSpec, digest
-from harness.search_protocol import Answer
+from harness.search_protocol import Answer, SearchProtocol
 from harness.tables.table import BenchmarkTable
 from leaderboards import facts, reference_search
 from leaderboards.facts import Population
@@ -77,21 +77,26 @@ def _place(spec: RunSpec) -> tuple[str, str, str]:
 
 
 def _context(runs: Group, where: Where, table: BenchmarkTable | None) -> Context:
+    if not where.table:
+        return Context(runs, where, None, None, None, ())
     if table is None:
         why = (
             f"table {where.table} with checksum {where.checksum} is not at hand: optimum, regret "
             "and exact random search are blank"
         )
         return Context(runs, where, None, None, None, (why,))
+    protocol = runs.protocol
+    signal = protocol.tasks[0].signal if isinstance(protocol, SearchProtocol) else None
     try:
-        everyone = facts.population(table, where.task.signal, where.answer)
+        everyone = facts.population(table, signal, where.answer)
     except MissingCell as error:
         return Context(runs, where, None, None, None, (str(error),))
     found = facts.facts(table, everyone, where.answer)
     notes: tuple[str, ...] = found.notes
     cells = None
-    try:
-        cells = reference_search.cells(table, everyone, runs.protocol)
-    except (NotExact, MissingCell) as error:
-        notes = (*notes, str(error))
+    if isinstance(protocol, SearchProtocol):
+        try:
+            cells = reference_search.cells(table, everyone, protocol)
+        except (NotExact, MissingCell) as error:
+            notes = (*notes, str(error))
     return Context(runs, where, found, everyone, cells, notes)

@@ -191,7 +191,7 @@ def _target_values(found: FixedTarget) -> dict[str, Value]:
 
 
 def _overrun(context: Context) -> list[str]:
-    if context.group.protocol.overrun != "count":
+    if not context.group.overrun_counts:
         return []
     return [
         "as of evaluations finished within the budget: the one that crosses it counts in the "

@@ -33,7 +33,8 @@ class Population:
 
     answers: shape (architectures,), percent; NaN where the table lacks the value.
     signals: shape (columns, architectures), percent; what a searcher may see at the highest
-        fidelity: one column, or one for each seed where the protocol draws seeds.
+        fidelity: one column, or one for each seed where the protocol draws seeds; none where
+        there is no such thing.
     """
 
     answers: Array
@@ -41,13 +42,18 @@ class Population:
     zero: Zero
 
 
-def population(table: BenchmarkTable, signal: Signal, answer: Answer) -> Population:
-    """Signal and answer of every architecture. Raises MissingCell where the table lacks either."""
+def population(table: BenchmarkTable, signal: Signal | None, answer: Answer) -> Population:
+    """Signal, where a search sees one, and answer of every architecture.
+
+    Raises MissingCell where the table lacks either.
+    """
     rows = table.rows_of_keys(table.keys)
     judged = _place(answer.dataset, answer.split, answer.epochs)
+    answers = _values(table, rows, judged, _defined(answer.seed))
+    if signal is None:
+        return Population(answers, np.empty((0, len(answers))), optimum_mean(answers))
     seen = _place(signal.dataset, signal.split, signal.fidelities[-1])
     seeds = table.seeds(**seen) if signal.seed == "random" else (signal.seed,)
-    answers = _values(table, rows, judged, _defined(answer.seed))
     signals = np.stack([_values(table, rows, seen, seed) for seed in seeds])
     return Population(answers, signals, optimum_mean(answers))
 
@@ -93,7 +99,7 @@ def _quality(table: BenchmarkTable, everyone: Population, answer: Answer) -> Sig
     taus = [kendall_tau(*pair) for pair in pairs]
     tau = _average(taus)
     rho = _average([spearman(*pair) for pair in pairs])
-    if tau is None or rho is None:
+    if not pairs or tau is None or rho is None:
         return None
     return SignalQuality(
         tau=tau,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from harness.records import RunRecord, RunSpec
+from harness.records import AnyProtocol, RunRecord, RunSpec
 from harness.search_protocol import Answer, SearchProtocol
 
 NO_EVALUATION = "no evaluation finished within the budget"
@@ -55,9 +55,15 @@ class Group:
         return self.spec.space, self.protocol.name, self.spec.task.name
 
     @property
-    def protocol(self) -> SearchProtocol:
+    def protocol(self) -> AnyProtocol:
         """The protocol that all of the runs followed."""
         return self.spec.protocol
+
+    @property
+    def overrun_counts(self) -> bool:
+        """Whether an evaluation that crosses the budget counts, so that curves leave it out."""
+        protocol = self.protocol
+        return isinstance(protocol, SearchProtocol) and protocol.overrun == "count"
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -88,7 +94,7 @@ def _comparable(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
 
     Records of one store share their protocol, so that few protocols are ever hashed.
     """
-    found: dict[tuple[str, str, SearchProtocol], list[RunRecord]] = {}
+    found: dict[tuple[str, str, AnyProtocol], list[RunRecord]] = {}
     by_object: dict[tuple[str, str, int], list[RunRecord]] = {}
     for record in records:
         spec = record.spec

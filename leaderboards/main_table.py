@@ -8,6 +8,17 @@ from leaderboards import captions
 from leaderboards.model import Failure, Leaderboard, Reference, Row, Section
 from leaderboards.view import Column, Value, View
 
+_SUPERNET_COLUMNS = (
+    Column("error", "error"),
+    Column("skips", "skips\n%", digits=0),
+    Column("parameters", "param-\neters M", digits=3, main=False),
+    Column("tau_operations", "tau-b of\noperations", digits=3),
+    Column("margin", "margin", digits=4, main=False),
+    Column("trainings", "trained\nanew", digits=0),
+    Column("supernet_seconds", "supernet\nseconds", digits=1, main=False),
+    Column("selection_seconds", "selection\nseconds", digits=1),
+)
+
 
 def main_views(board: Leaderboard) -> list[View]:
     """One table a section, ranked by the mean of its answer."""
@@ -91,6 +102,7 @@ def _columns(section: Section) -> tuple[Column, ...]:
         Column("evaluations", "evalu-\nations", digits=1, main=False),
         Column("cost", f"cost\n{unit}", digits=0, main=False),
         Column("seconds", "wall\nseconds", digits=3, main=False),
+        *(_SUPERNET_COLUMNS if section.where.of_supernets else ()),
         Column("decided", "decided", "text"),
         Column("p", "p (Holm)", "p", main=False),
         Column("printed", "published", data=False),
@@ -121,6 +133,8 @@ def _row_values(row: Row, section: Section) -> Mapping[str, Value]:
         "runs": f"{row.n:,}" if row.n == of else f"{row.n:,}/{of:,}",
         "interval": interval,
     }
+    if row.supernet is not None:
+        values |= {column.key: getattr(row.supernet, column.key) for column in _SUPERNET_COLUMNS}
     if printed is not None and row.mean is not None:
         values |= {
             "printed": _plus_minus(printed.mean, printed.sd),

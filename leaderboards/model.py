@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.search_protocol import Answer, SearchProtocol, Task
+from harness.records import AnyProtocol
+from harness.search_protocol import Answer, Task
+from harness.supernet_protocol import SupernetProtocol, SupernetTask
 from leaderboards.published import Published
+
+
+@dataclass(frozen=True)
+class SupernetNumbers:
+    """What is said of a method that trains a supernet besides, means over its runs.
+
+    error: 100 minus the mean answer, percent. skips: share of skip connections in the selected
+    architectures, percent. parameters: of the trained networks, millions. tau_operations: of the
+    selection's scores of the operations on an edge with the best answers there are with them, the
+    mean over edges.
+    margin: by which the operations that were kept lead. supernet_seconds: training the supernet,
+    shared by all methods that select from it. selection_seconds: selecting, tuning included.
+    trainings: architectures trained for this row, in all its runs, that no run had trained before.
+    """
+
+    error: float | None
+    skips: float | None
+    parameters: float | None
+    tau_operations: float | None
+    margin: float | None
+    supernet_seconds: float | None
+    selection_seconds: float | None
+    trainings: float | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,7 @@ class Row:
     evaluations: float | None = None
     cost: float | None = None
     seconds: float | None = None
+    supernet: SupernetNumbers | None = None
     decided: bool | None = None
     p: float | None = None
     published: Published | None = None
@@ -111,14 +137,19 @@ class Where:
     space: str
     table: str
     checksum: str
-    protocol: SearchProtocol
+    protocol: AnyProtocol
     answer: Answer
     older: bool = False
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Task | SupernetTask:
         """The one task that the runs share."""
         return self.protocol.tasks[0]
+
+    @property
+    def of_supernets(self) -> bool:
+        """Whether the runs train supernets."""
+        return isinstance(self.protocol, SupernetProtocol)
 
     @property
     def title(self) -> str:

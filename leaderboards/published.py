@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from harness.records import RunSpec
-from harness.search_protocol import Answer
+from harness.search_protocol import Answer, SearchProtocol
 
 _CELL_KEYS = ("searched_on", "budget", "dataset", "role")
 
@@ -65,6 +65,8 @@ def numbers() -> tuple[Published, ...]:
 
 def for_answer(spec: RunSpec, answer: Answer) -> dict[str, Published]:
     """Method -> the number printed for it in the setting that ``spec`` ran in."""
+    if not isinstance(spec.protocol, SearchProtocol):
+        return {}
     setting = _setting(spec, answer)
     return {number.method: number for number in numbers() if number.setting == setting}
 
@@ -82,13 +84,14 @@ def beside(specs: Iterable[RunSpec], printed: Mapping[str, Published]) -> Publis
 
 
 def _setting(spec: RunSpec, answer: Answer) -> Setting:
-    task = spec.task
+    protocol = spec.search_protocol
+    task = protocol.tasks[0]
     return Setting(
         space=spec.space,
-        protocol=spec.protocol.name,
-        unit=spec.protocol.unit,
-        overrun=spec.protocol.overrun,
-        repeats=spec.protocol.repeats,
+        protocol=protocol.name,
+        unit=protocol.unit,
+        overrun=protocol.overrun,
+        repeats=protocol.repeats,
         searched_on=task.signal.dataset,
         budget=task.budget,
         dataset=answer.dataset,

@@ -15,7 +15,7 @@ from harness.metrics.statistics import PairwiseComparison, compare
 from harness.records import RunRecord
 from leaderboards.context import Context
 from leaderboards.grouping import Group, MethodRuns
-from leaderboards.model import Row
+from leaderboards.model import Row, SupernetNumbers
 from leaderboards.published import Published, beside
 
 Array = NDArray[np.float64]
@@ -135,6 +135,22 @@ def _measured(row: Row, runs: MethodRuns, context: Context, values: Array) -> Ro
         evaluations=_mean_metric(runs, "evaluations"),
         cost=_mean_metric(runs, "cost"),
         seconds=float(np.mean([record.seconds for record in runs.done])),
+        supernet=_supernet_numbers(runs, mean) if context.where.of_supernets else None,
+    )
+
+
+def _supernet_numbers(runs: MethodRuns, mean: float) -> SupernetNumbers:
+    trainings = [record.metrics.get("trainings") for record in runs.done]
+    skips = _mean_metric(runs, "share-of-skips")
+    return SupernetNumbers(
+        error=100.0 - mean,
+        skips=None if skips is None else 100.0 * skips,
+        parameters=_mean_metric(runs, "parameters-m"),
+        tau_operations=_mean_metric(runs, "tau/operations"),
+        margin=_mean_metric(runs, "margin"),
+        supernet_seconds=_mean_metric(runs, "supernet-seconds"),
+        selection_seconds=_mean_metric(runs, "selection-seconds"),
+        trainings=None if None in trainings else float(sum(each or 0.0 for each in trainings)),
     )
 
 

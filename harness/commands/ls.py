@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,13 @@ KINDS = (
     "datasets",
     "proxies",
     "selectors",
+    "supernet-trainers",
+    "supernet-protocols",
 )
+
+if TYPE_CHECKING:
+    from harness.methods import BlackBoxMethod
+    from harness.supernets.methods import SupernetMethod
 
 Row = dict[str, str]
 
@@ -34,7 +41,7 @@ def ls(kind: str | None, name: str | None, as_json: bool) -> None:
     """List what is registered under KIND; with a method's NAME, its settings.
 
     KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
-    selectors; without it, how many there are of each.
+    selectors, supernet-trainers, supernet-protocols; without it, how many there are of each.
     """
     if kind is None:
         kind, rows = "kinds", [{"name": each, "how many": str(len(_rows(each)))} for each in KINDS]
@@ -72,12 +79,10 @@ def _print(title: str, rows: list[Row]) -> None:
 
 
 def _methods() -> list[Row]:
-    from harness.methods import BlackBoxMethod
-
     rows = []
     for name in registry.names("methods"):
         try:
-            method = registry.load("methods", name, BlackBoxMethod)
+            method = _method(name)
         except HarnessError as error:
             # A broken package must not hide the others.
             rows.append({"name": name, "what": str(error), "source": ""})
@@ -86,18 +91,47 @@ def _methods() -> list[Row]:
     return rows
 
 
-def _settings(name: str) -> list[Row]:
+def _method(name: str) -> BlackBoxMethod | SupernetMethod:
     from harness.methods import BlackBoxMethod
+    from harness.supernets.methods import SupernetMethod
 
-    method = registry.load("methods", name, BlackBoxMethod)
+    found = registry.load("methods", name, object)
+    if isinstance(found, SupernetMethod):
+        return found
+    return registry.load("methods", name, BlackBoxMethod)
+
+
+def _fields(name: str) -> list[tuple[dataclasses.Field[Any], Any]]:
+    """The settings of a searcher, or those of a method's trainer and selector, with defaults."""
+    from harness.supernets.methods import SupernetMethod
+
+    method = _method(name)
+    if not isinstance(method, SupernetMethod):
+        return [(field, field.default) for field in dataclasses.fields(method.settings)]
+    from harness.supernets.selectors import SelectorMethod
+    from harness.supernets.trainers import TrainerMethod
+
+    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    selector = registry.load("selectors", method.selector, SelectorMethod)
+    return [
+        (field, own.get(field.name, field.default))
+        for settings, own in (
+            (trainer.settings, method.trainer_settings),
+            (selector.settings, method.selector_settings),
+        )
+        for field in dataclasses.fields(settings)
+    ]
+
+
+def _settings(name: str) -> list[Row]:
     rows = []
-    for field in dataclasses.fields(method.settings):
+    for field, default in _fields(name):
         choices = field.metadata.get("choices")
         allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
         rows.append(
             {
                 "name": field.name,
-                "default": repr(field.default),
+                "default": repr(default),
                 "may be": allowed,
                 "meaning": str(field.metadata.get("doc", "")),
             }
@@ -152,6 +186,25 @@ def _protocols() -> list[Row]:
     return rows
 
 
+def _supernet_protocols() -> list[Row]:
+    from harness import supernet_protocols
+
+    rows = []
+    for name in supernet_protocols.preset_names():
+        file = supernet_protocols.load(name)[1]
+        frame = file.frame_for("")
+        rows.append(
+            {
+                "name": name,
+                "supernet": f"{frame.cells} cells, {frame.channels} channels, "
+                f"{frame.epochs} epochs, batch {frame.batch}",
+                "judged by": file.evaluation or ", ".join(each.name for each in file.answer),
+                "source": file.source,
+            }
+        )
+    return rows
+
+
 def _tables() -> list[Row]:
     from harness.tables import catalog
     from harness.tables.manifest import Manifest
@@ -173,4 +226,5 @@ _LISTERS: dict[str, Callable[[], list[Row]]] = {
     "suites": _suites,
     "protocols": _protocols,
     "tables": _tables,
+    "supernet-protocols": _supernet_protocols,
 }

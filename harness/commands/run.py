@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.progress import progress_bar
 from harness.errors import HarnessError
 from harness.suites import PROFILES
+from harness.supernet_protocol import SupernetTask
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import TaskID
 
     from harness.plan import Plan
+    from harness.records import RunSpec
+    from harness.search_protocol import Task
     from harness.store import RunStore
+    from harness.workshop import Workshop
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Work:
 
     workers: int
     retry_failed: bool
+    workshop: Workshop
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
@@ -42,6 +48,13 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--methods", metavar="A,B", callback=_names, help="Only these rows of the suite.")
 @click.option("--tasks", metavar="A,B", callback=_names, help="Only these tasks.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--store", type=click.Path(path_type=Path), help="Run store.  [default: in the home]")
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
@@ -60,6 +73,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     methods: tuple[str, ...] | None,
     tasks: tuple[str, ...] | None,
     workers: int | None,
+    device: str,
+    data: Path | None,
     threads: int,
     store: Path | None,
     retry_failed: bool,
@@ -84,15 +99,21 @@ def run(  # noqa: PLR0913 - one parameter an option
     from harness.store import RunStore
     from harness.suites import load, parse_seeds
     from harness.tables.catalog import open_table
+    from harness.workshop import Workshop
 
     choice = Choice(profile, parse_seeds(seeds) if seeds else None, methods, tasks)
-    plan = make_plan(load(suite), choice, open_table)
+    workshop = Workshop(device, data)
+    if device != "cpu":
+        workshop.torch_device()
+    plan = make_plan(load(suite), choice, open_table, workshop)
     console = Console(stderr=True)
     if dry_run:
         _print_plan(plan)
         return
     path = store or default_store()
-    work = Work(workers or os.cpu_count() or 1, retry_failed)
+    # Several processes on one GPU would only wait for one another.
+    count = workers or (1 if device != "cpu" else os.cpu_count() or 1)
+    work = Work(count, retry_failed, workshop)
     with RunStore.open(path, create=True) as opened:
         for note in plan.notes:
             console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
@@ -114,7 +135,23 @@ def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:
     """Do the runs that are not done, with a progress bar, and say how it ended."""
     from harness.execution import Execution
 
-    execution = Execution(plan.specs, store, work.workers, retry_failed=work.retry_failed)
+    lines: dict[int, TaskID] = {}
+    progress = progress_bar(console, fields=("failed",))
+
+    def watch(worker: int, text: str, share: float) -> None:
+        """A line for each worker that is at something long."""
+        if worker not in lines:
+            lines[worker] = progress.add_task(text, total=100, failed=0)
+        progress.update(lines[worker], completed=round(100 * share), description=text)
+
+    execution = Execution(
+        plan.specs,
+        store,
+        work.workers,
+        retry_failed=work.retry_failed,
+        workshop=work.workshop,
+        watch=watch,
+    )
     already = execution.settled()
     pending = len(plan.specs) - already
     console.print(
@@ -123,7 +160,7 @@ def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    with _progress(console) as progress:
+    with progress:
         task = progress.add_task("runs", total=pending, failed=0)
         for record in execution.run():
             progress.update(
@@ -132,6 +169,8 @@ def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:
                 failed=execution.failed,
                 description=f"{record.spec.label} {record.spec.task.name} {record.spec.seed}",
             )
+        for line in lines.values():
+            progress.remove_task(line)
         progress.update(task, completed=pending, description="runs")
     if execution.failed:
         console.print(
@@ -140,25 +179,24 @@ def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:
         )
 
 
-def _progress(console: Console) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def _judge(spec: RunSpec) -> str:
+    """Where the answers come from."""
+    if spec.table:
+        return f"table {spec.table} ({spec.table_checksum})"
+    return "each selected architecture trained once"
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("failed {task.fields[failed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+
+def _seen(task: Task | SupernetTask) -> str:
+    """What a search sees."""
+    if isinstance(task, SupernetTask):
+        frame = task.frame
+        return (
+            f"train and valid of {task.dataset}; supernets of {frame.cells} cells, "
+            f"{frame.channels} channels, {frame.epochs} epochs"
+        )
+    signal = task.signal
+    fidelities = ", ".join(map(str, signal.fidelities))
+    return f"{signal.dataset}/{signal.split} at {fidelities} epochs, seed {signal.seed}"
 
 
 def _print_plan(plan: Plan) -> None:
@@ -180,11 +218,9 @@ def _print_plan(plan: Plan) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     for spec in tasks.values():
-        signal = spec.task.signal
         console.print(
-            f"{spec.task.name}: space {spec.space}, table {spec.table} ({spec.table_checksum}), "
-            f"protocol {spec.protocol.name}; sees {signal.dataset}/{signal.split} at "
-            f"{', '.join(map(str, signal.fidelities))} epochs, seed {signal.seed}; judged by "
+            f"{spec.task.name}: space {spec.space}, {_judge(spec)}, protocol {spec.protocol.name}; "
+            f"sees {_seen(spec.task)}; judged by "
             f"{', '.join(answer.name for answer in spec.task.answers)}"
         )
     for note in plan.notes:

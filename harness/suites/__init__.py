@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -35,9 +35,27 @@ class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     profiles: list[str] | None = None
 
 
+class SupernetEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A space whose supernet is trained on a data set, by a supernet protocol.
+
+    Architectures are looked up in ``table``, or trained by the protocol's evaluation where none is
+    named. ``name`` is the task's, the space's and the data set's together by default. The other
+    fields are those of a ``[[benchmark]]``.
+    """
+
+    space: str
+    dataset: str
+    protocol: str
+    table: str = ""
+    name: str = ""
+    stands_in_for: str | None = None
+    profiles: list[str] | None = None
+
+
 class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A registered method, its settings, and the name of its row.
 
+    ``frame`` changes fields of a supernet protocol's training frame for this method alone.
     ``seeds_at_most`` caps the seeds of a method too slow for all of them; the leaderboard's n
     shows it. ``profiles`` limits the method to some profiles.
     """
@@ -45,6 +63,7 @@ class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str
     label: str = ""
     settings: dict[str, Any] = {}
+    frame: dict[str, Any] = {}
     seeds_at_most: int | None = None
     profiles: list[str] | None = None
 
@@ -56,12 +75,14 @@ class ProfileEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SuiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The whole file."""
+    """The whole file: black-box searchers run on each ``benchmark``, methods that train a supernet
+    on each ``supernet``."""
 
     summary: str
-    benchmark: list[BenchmarkEntry]
     method: list[MethodEntry]
     profile: dict[str, ProfileEntry]
+    benchmark: list[BenchmarkEntry] = []
+    supernet: list[SupernetEntry] = []
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,14 @@ class Suite:
         return [
             entry
             for entry in self.file.benchmark
+            if entry.profiles is None or profile in entry.profiles
+        ]
+
+    def supernets(self, profile: str) -> list[SupernetEntry]:
+        """The supernets that take part in a profile, in the file's order."""
+        return [
+            entry
+            for entry in self.file.supernet
             if entry.profiles is None or profile in entry.profiles
         ]
 
@@ -115,13 +144,21 @@ def load(name: str) -> Suite:
 
 def _with_own_protocols(suite: Suite, folder: Path) -> Suite:
     """Protocol files are looked for beside the suite that names them."""
-    benchmarks = [
-        msgspec.structs.replace(entry, protocol=str(folder / entry.protocol))
-        if entry.protocol.endswith(".toml")
-        else entry
-        for entry in suite.file.benchmark
-    ]
-    return Suite(suite.name, msgspec.structs.replace(suite.file, benchmark=benchmarks))
+    file = suite.file
+    benchmarks = [_beside(entry, folder) for entry in file.benchmark]
+    supernets = [_beside(entry, folder) for entry in file.supernet]
+    return Suite(
+        suite.name, msgspec.structs.replace(file, benchmark=benchmarks, supernet=supernets)
+    )
+
+
+_Entry = TypeVar("_Entry", BenchmarkEntry, SupernetEntry)
+
+
+def _beside(entry: _Entry, folder: Path) -> _Entry:
+    if not entry.protocol.endswith(".toml"):
+        return entry
+    return msgspec.structs.replace(entry, protocol=str(folder / entry.protocol))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -149,23 +186,26 @@ def _folder() -> list[Traversable]:
 
 def _checked(name: str, file: Traversable) -> Suite:
     content = strict_toml.read(file, SuiteFile)
-    if not content.benchmark or not content.method or not content.profile:
-        raise BadSuite(f"{file} needs at least one [[benchmark]], one [[method]] and one profile")
+    entries: list[BenchmarkEntry | SupernetEntry] = [*content.benchmark, *content.supernet]
+    if not entries or not content.method or not content.profile:
+        raise BadSuite(
+            f"{file} needs a [[benchmark]] or a [[supernet]], a [[method]] and a profile"
+        )
     labels = [entry.label or entry.name for entry in content.method]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise BadSuite(
             f"{file} has two methods labelled {twice[0]!r}; give each a label of its own"
         )
-    limited: list[BenchmarkEntry | MethodEntry] = [*content.benchmark, *content.method]
+    limited: list[BenchmarkEntry | SupernetEntry | MethodEntry] = [*entries, *content.method]
     for profile in (*content.profile, *(p for entry in limited for p in entry.profiles or ())):
         if profile not in PROFILES:
             raise BadSuite(f"{file}: {UnknownName('profile', profile, PROFILES)}")
-    tables = {entry.table for entry in content.benchmark if entry.stands_in_for is None}
-    for entry in content.benchmark:
+    tables = {entry.table for entry in entries if entry.stands_in_for is None}
+    for entry in entries:
         if entry.stands_in_for is not None and entry.stands_in_for not in tables:
             raise BadSuite(
                 f"{file}: table {entry.table!r} stands in for {entry.stands_in_for!r}, which is "
-                "the table of no other [[benchmark]]"
+                "the table of no other entry"
             )
     return Suite(name, content)

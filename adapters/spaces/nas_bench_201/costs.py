@@ -50,7 +50,7 @@ def flops(cell: Cell, shape: NetworkShape) -> int:
 @lru_cache
 def _parameters(shape: NetworkShape) -> _Cost:
     widths = [stage.width for stage in stages(shape)]
-    stem = 9 * shape.in_channels * widths[0] + 2 * widths[0]
+    stem = _stem_taps(shape) * shape.in_channels * widths[0] + 2 * widths[0]
     reductions = sum(
         9 * before * after + 2 * after + 9 * after * after + 2 * after + before * after
         for before, after in pairwise(widths)
@@ -65,8 +65,9 @@ def _parameters(shape: NetworkShape) -> _Cost:
 
 @lru_cache
 def _flops(shape: NetworkShape) -> _Cost:
-    first, *_, last = runs = stages(shape)
-    stem = 9 * shape.in_channels * first.width * first.resolution**2
+    runs = stages(shape)
+    first, last = runs[0], runs[-1]
+    stem = _stem_taps(shape) * shape.in_channels * first.width * first.resolution**2
     reductions = sum(
         (9 * before.width + 9 * after.width + before.width) * after.width * after.resolution**2
         for before, after in pairwise(runs)
@@ -74,3 +75,7 @@ def _flops(shape: NetworkShape) -> _Cost:
     head = (last.width + 1) * shape.classes
     conv_1x1 = shape.cells * sum((stage.width * stage.resolution) ** 2 for stage in runs)
     return _Cost(skeleton=stem + reductions + head, conv_1x1=conv_1x1, conv_3x3=9 * conv_1x1)
+
+
+def _stem_taps(shape: NetworkShape) -> int:
+    return shape.patch**2 or 9

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from adapters.spaces.flat_skeleton import mean_head, patch_stem
 from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO, OPERATIONS, Cell
 from adapters.spaces.nas_bench_201.skeleton import stages
 from harness.spaces import NetworkShape
@@ -73,26 +74,27 @@ class ReductionBlock(nn.Module):
 def build_network(cell: Cell, shape: NetworkShape) -> nn.Sequential:
     """Stem, three stages of ``shape.cells`` cells with a reduction between, and the classifier.
 
-    Images of shape (batch, in_channels, resolution, resolution) become logits of shape
-    (batch, classes). Weights are drawn by torch's defaults, as the benchmark drew them.
+    A flat skeleton has one stage. Images of shape (batch, in_channels, resolution, resolution)
+    become logits of shape (batch, classes). Weights are drawn by torch's defaults, as the benchmark
+    drew them.
     """
     widths = [stage.width for stage in stages(shape)]
-    layers: list[nn.Module] = [
-        nn.Conv2d(shape.in_channels, widths[0], 3, padding=1, bias=False),
-        nn.BatchNorm2d(widths[0]),
-    ]
+    layers: list[nn.Module] = [*stem(shape)]
     layers += [CellBlock(cell, widths[0]) for _ in range(shape.cells)]
     for before, after in pairwise(widths):
         layers.append(ReductionBlock(before, after))
         layers += [CellBlock(cell, after) for _ in range(shape.cells)]
-    layers += [
-        nn.BatchNorm2d(widths[-1]),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(widths[-1], shape.classes),
-    ]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *mean_head(widths[-1], shape.classes))
+
+
+def stem(shape: NetworkShape) -> tuple[nn.Module, ...]:
+    """A 3x3 convolution, or that of a flat skeleton's patches, and batch norm."""
+    if shape.patch:
+        return patch_stem(shape.in_channels, shape.channels, shape.patch)
+    return (
+        nn.Conv2d(shape.in_channels, shape.channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(shape.channels),
+    )
 
 
 def _operation(name: str, width: int) -> nn.Module:

@@ -15,11 +15,14 @@ class Stage(NamedTuple):
     resolution: int
 
 
-def stages(shape: NetworkShape) -> tuple[Stage, Stage, Stage]:
+def stages(shape: NetworkShape) -> tuple[Stage, ...]:
     """The three stages: each has twice the channels and half the resolution of the one before.
 
-    Raises HarnessError where the resolution cannot be halved twice.
+    A flat skeleton is one stage. Raises HarnessError where the resolution cannot be halved twice,
+    or not be cut into patches.
     """
+    if shape.patch:
+        return (Stage(shape.channels, shape.flat_resolution()),)
     if shape.resolution % 4 or shape.resolution < 4:
         raise HarnessError(
             f"resolution {shape.resolution} does not fit NAS-Bench-201, whose networks halve it "

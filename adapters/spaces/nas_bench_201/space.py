@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from adapters.spaces.nas_bench_201.canonical import canonical
 from adapters.spaces.nas_bench_201.cell import EDGES_INTO, PLACES, SIZE, Cell, parse
+from adapters.spaces.nas_bench_201.choices import CELL, best_cell, one_hot
 from adapters.spaces.nas_bench_201.encodings import ENCODINGS
 from harness.errors import HarnessError, UnknownName
-from harness.spaces import NetworkShape, SearchSpace
+from harness.spaces import NetworkShape
+from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, SupernetSpace
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from harness.supernets.network import Supernet
 
 # A mutation is named by 4 * edge + rank, the rank among the four operations not on that edge.
 _MUTATIONS: Mapping[str, tuple[int, ...]] = {
@@ -35,7 +39,7 @@ _MUTATIONS: Mapping[str, tuple[int, ...]] = {
 }
 
 
-class NasBench201(SearchSpace[Cell]):
+class NasBench201(SupernetSpace[Cell]):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020), NATS-Bench's topology space.
 
     ``mutate`` knows two distributions: ``node-first``, that of the published evolution (a node,
@@ -133,11 +137,34 @@ class NasBench201(SearchSpace[Cell]):
         """The published network, ``shape.cells`` cells in each of its three stages.
 
         ``shape.channels`` is the width of the first stage. Raises HarnessError where the
-        resolution is no multiple of 4.
+        resolution is no multiple of 4, or none of the patches of a flat skeleton.
         """
         from adapters.spaces.nas_bench_201.networks import build_network
 
         return build_network(architecture, shape)
+
+    @property
+    def choice_groups(self) -> tuple[ChoiceGroup, ...]:
+        """One group, ``cell``: an operation on each of the six edges of every cell."""
+        return (CELL,)
+
+    def supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """The skeleton of ``build`` around cells whose edges compute all their operations.
+
+        Raises NotApplicable where the channels cannot be mixed in part as asked.
+        """
+        from adapters.spaces.nas_bench_201.supernet import CellSupernet
+
+        return CellSupernet(shape, options)
+
+    def discretise(
+        self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
+    ) -> Cell:
+        """The best operation of every edge; all edges are kept, so that ``edges`` do not count."""
+        return best_cell(scores[0])
+
+    def one_hot(self, architecture: Cell) -> tuple[NDArray[np.float64], ...]:
+        return (one_hot(architecture),)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Trainers that learn architecture parameters by gradients."""

@@ -1,0 +1,138 @@
+"""GDAS and SNAS: the candidates' weights are drawn by Gumbel-softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.methods import setting
+from harness.supernets.network import Active, Mixture
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+
+
+@dataclass(frozen=True)
+class GdasSettings(AlphaSettings):
+    """The published temperatures: 10 to 0.1 on NAS-Bench-201, 10 to 1 on NAS-Bench-1Shot1."""
+
+    first_temperature: float = setting(10.0, "temperature at the start of the training")
+    last_temperature: float = setting(0.1, "temperature that a line from the first leads to")
+    hard: bool = setting(
+        True, "run only the candidate with the largest weight, straight-through (GDAS)"
+    )
+    hard_inputs: bool = setting(
+        False,
+        "draw the inputs of a node one-hot too; NAS-Bench-1Shot1 found that unstable and draws "
+        "them soft",
+    )
+
+
+@dataclass(frozen=True)
+class SnasSettings(GdasSettings):
+    """SNAS draws soft weights; single-level, as the paper has it, is an option."""
+
+    last_temperature: float = setting(1.0, "temperature that a line from the first leads to")
+    hard: bool = setting(False, "run only the candidate with the largest weight, straight-through")
+    single_level: bool = setting(
+        False,
+        "train alpha on the weights' batch and by the same loss (the paper); without it on "
+        "validation batches (the code of DrNAS, by which published rows on NAS-Bench-201 came)",
+    )
+
+
+class GumbelTrainer(AlphaTrainer):
+    """Weights are softmax((log softmax(alpha) + Gumbel noise) / temperature), drawn every step.
+
+    With ``hard`` they are one-hot in the forward pass and soft in the backward pass (GDAS,
+    Section 3.2), and only the drawn candidates run. A single candidate always has weight 1, so
+    that a supernet of single candidates is trained as by DARTS. A draw that holds an infinite or
+    undefined number is drawn again.
+    """
+
+    def __init__(self, context: TrainerContext, settings: GdasSettings) -> None:
+        super().__init__(context, settings)
+        self.temperature = settings.first_temperature
+
+    def begin_epoch(self, epoch: int) -> None:
+        """The temperature falls in a line, epoch by epoch."""
+        given, last = self.settings, max(1, self.context.frame.epochs - 1)
+        span = given.last_temperature - given.first_temperature
+        self.temperature = given.first_temperature + span * min(1.0, epoch / last)
+
+    def mixture(self) -> Mixture:
+        drawn = [self._drawn(alpha) for alpha in self.alphas()]
+        weights, active = [], []
+        for group, soft in zip(self.supernet.groups, drawn, strict=True):
+            hard = self.settings.hard if group.kind == "operation" else self.settings.hard_inputs
+            if not hard:
+                weights.append(soft)
+                active.append(tuple(tuple(range(soft.shape[1])) for _ in range(soft.shape[0])))
+                continue
+            chosen = soft.topk(group.keep, dim=1).indices
+            one_hot = torch.zeros_like(soft).scatter_(1, chosen, 1.0)
+            weights.append(one_hot - soft.detach() + soft)
+            active.append(tuple(tuple(sorted(row)) for row in chosen.tolist()))
+        return Mixture(tuple(weights), _unless_all(active, weights))
+
+    def _drawn(self, alpha: Tensor) -> Tensor:
+        logits = torch.log_softmax(alpha, dim=1)
+        while True:
+            noise = torch.empty_like(logits).exponential_(generator=self.context.generator)
+            soft = torch.softmax((logits - noise.log()) / self.temperature, dim=1)
+            if bool(torch.isfinite(soft).all()):
+                return soft
+
+
+class SnasTrainer(GumbelTrainer):
+    """SNAS (Xie et al., ICLR 2019), without its resource term."""
+
+    def architecture_step(self, step: Step) -> None:
+        if not self.settings.single_level:
+            super().architecture_step(step)
+
+    def weight_step(self, step: Step) -> float:
+        """Single-level: one loss, one backward pass, both optimisers."""
+        if not self.settings.single_level:
+            return super().weight_step(step)
+        self.alpha_optimizer.zero_grad(set_to_none=True)
+        loss = super().weight_step(step)
+        self.alpha_optimizer.step()
+        return loss
+
+
+def _unless_all(
+    active: Sequence[tuple[tuple[int, ...], ...]], weights: Sequence[Tensor]
+) -> Active | None:
+    """None where every candidate runs: the supernet then need not pick any."""
+    whole = all(
+        len(row) == rows.shape[1]
+        for group, rows in zip(active, weights, strict=True)
+        for row in group
+    )
+    return None if whole else tuple(active)
+
+
+GDAS = TrainerMethod(
+    summary="GDAS: one drawn candidate an edge, Gumbel-softmax, straight-through",
+    source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
+    settings=GdasSettings,
+    create=GumbelTrainer,
+    frame={"nas-bench-201": {"epochs": 250}},
+    optimises="weights on train, alpha on valid, in turn, each with a fresh draw",
+    cost="two passes through one candidate an edge",
+    memory="that of a single architecture",
+)
+
+SNAS = TrainerMethod(
+    summary="SNAS: all candidates with weights drawn by Gumbel-softmax",
+    source="Xie et al., SNAS, ICLR 2019; temperatures and levels as in the code of DrNAS",
+    settings=SnasSettings,
+    create=SnasTrainer,
+    frame={"nas-bench-201": {"epochs": 100}},
+    optimises="weights on train, alpha on valid, in turn; or both by one loss on train",
+    cost="two passes through all candidates; one if single-level",
+    memory="that of DARTS",
+)

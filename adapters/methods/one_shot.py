@@ -1,0 +1,205 @@
+"""Methods that train a supernet and select from it: each a trainer and a selector by name."""
+
+from __future__ import annotations
+
+from harness.supernets.methods import SupernetMethod
+
+_DARTS = "Liu, Simonyan and Yang, DARTS, ICLR 2019"
+_PT = "Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICLR 2021"
+_DRNAS = "Chen et al., DrNAS: Dirichlet Neural Architecture Search, ICLR 2021"
+_SDARTS = "Chen and Hsieh, SmoothDARTS, ICML 2020"
+_SGAS = "Li et al., SGAS: Sequential Greedy Architecture Search, CVPR 2020"
+_ROBUST = "Zela et al., Understanding and Robustifying DARTS, ICLR 2020"
+
+DARTS = SupernetMethod(
+    summary="DARTS of first order, selected by the magnitude of alpha",
+    source=_DARTS,
+    trainer="darts",
+    selector="magnitude",
+)
+
+DARTS_SECOND_ORDER = SupernetMethod(
+    summary="DARTS of second order, selected by the magnitude of alpha",
+    source=_DARTS,
+    trainer="darts",
+    selector="magnitude",
+    trainer_settings={"order": "second"},
+)
+
+DARTS_PT = SupernetMethod(
+    summary="DARTS+PT: the supernet of DARTS, selected by perturbation",
+    source=_PT,
+    trainer="darts",
+    selector="perturbation",
+)
+
+DARTS_PT_FIXED_ALPHA = SupernetMethod(
+    summary="DARTS+PT (fix alpha): a supernet of uniform mixtures, selected by perturbation",
+    source=f"{_PT}, Section 4.3",
+    trainer="fixed-alpha",
+    selector="perturbation",
+)
+
+PC_DARTS = SupernetMethod(
+    summary="PC-DARTS: partial channels and edge normalisation",
+    source="Xu et al., PC-DARTS, ICLR 2020",
+    trainer="pc-darts",
+    selector="magnitude",
+)
+
+GDAS = SupernetMethod(
+    summary="GDAS: one drawn candidate an edge, straight-through",
+    source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
+    trainer="gdas",
+    selector="magnitude",
+)
+
+SNAS = SupernetMethod(
+    summary="SNAS: weights drawn by Gumbel-softmax",
+    source="Xie et al., SNAS, ICLR 2019",
+    trainer="snas",
+    selector="magnitude",
+)
+
+DRNAS = SupernetMethod(
+    summary="DrNAS: weights drawn from a learnt Dirichlet distribution",
+    source=_DRNAS,
+    trainer="drnas",
+    selector="magnitude",
+)
+
+DRNAS_PROGRESSIVE = SupernetMethod(
+    summary="DrNAS, progressive: ever more channels, ever fewer candidates",
+    source=_DRNAS,
+    trainer="drnas-progressive",
+    selector="magnitude",
+)
+
+SDARTS_RS = SupernetMethod(
+    summary="SDARTS-RS: weights trained under uniform noise on the mixture",
+    source=_SDARTS,
+    trainer="sdarts-rs",
+    selector="magnitude",
+)
+
+SDARTS_ADV = SupernetMethod(
+    summary="SDARTS-ADV: weights trained under the worst mixture near by",
+    source=_SDARTS,
+    trainer="sdarts-adv",
+    selector="magnitude",
+)
+
+SDARTS_RS_PT = SupernetMethod(
+    summary="SDARTS-RS+PT: the supernet of SDARTS-RS, selected by perturbation",
+    source=f"{_PT}, Table 2",
+    trainer="sdarts-rs",
+    selector="perturbation",
+)
+
+P_DARTS = SupernetMethod(
+    summary="P-DARTS: three stages, ever deeper, with ever fewer candidates",
+    source="Chen et al., Progressive Differentiable Architecture Search, ICCV 2019",
+    trainer="p-darts",
+    selector="magnitude",
+)
+
+PR_DARTS = SupernetMethod(
+    summary="PR-DARTS: stochastic gates, regularised by groups and paths",
+    source="Zhou et al., Theory-Inspired Path-Regularized Differentiable NAS, NeurIPS 2020",
+    trainer="pr-darts",
+    selector="magnitude",
+)
+
+SGAS = SupernetMethod(
+    summary="SGAS, criterion 1: edges decided one by one by importance and certainty",
+    source=_SGAS,
+    trainer="sgas",
+    selector="magnitude",
+)
+
+SGAS_2 = SupernetMethod(
+    summary="SGAS, criterion 2: edges decided by importance, certainty and stability",
+    source=_SGAS,
+    trainer="sgas-2",
+    selector="magnitude",
+)
+
+SGAS_PT = SupernetMethod(
+    summary="SGAS+PT: SGAS decides the edges, perturbation their operations",
+    source=f"{_PT}, Section 5.1 and Table 2",
+    trainer="sgas",
+    selector="magnitude",
+    trainer_settings={"operation_rule": "deletion"},
+)
+
+DARTS_ES = SupernetMethod(
+    summary="DARTS-ES: stops when the curvature in alpha jumps up",
+    source=_ROBUST,
+    trainer="darts-es",
+    selector="magnitude",
+)
+
+DARTS_ADA = SupernetMethod(
+    summary="DARTS-ADA: goes back when the curvature jumps up, and on with more weight decay",
+    source=_ROBUST,
+    trainer="darts-ada",
+    selector="magnitude",
+)
+
+R_DARTS_L2 = SupernetMethod(
+    summary="R-DARTS (L2): the best of five weight decays",
+    source=_ROBUST,
+    trainer="r-darts-l2",
+    selector="magnitude",
+)
+
+R_DARTS_DP = SupernetMethod(
+    summary="R-DARTS (DP): the best of four rates of drop path",
+    source=_ROBUST,
+    trainer="r-darts-dp",
+    selector="magnitude",
+)
+
+RANDOM_SELECTION = SupernetMethod(
+    summary="A uniformly drawn architecture: what every method must beat",
+    source="sentinel",
+    trainer="untrained",
+    selector="random",
+)
+
+MOST_PARAMETERS = SupernetMethod(
+    summary="The largest of some random architectures: what training-free methods must beat",
+    source="sentinel",
+    trainer="untrained",
+    selector="parameters",
+)
+
+RANDOM_SEARCH_WS = SupernetMethod(
+    summary="Random search with weight sharing (RSPS)",
+    source="Li and Talwalkar, Random Search and Reproducibility for NAS, UAI 2019",
+    trainer="single-path",
+    selector="sampling",
+)
+
+SPOS = SupernetMethod(
+    summary="Single path one-shot: single-path training, evolutionary search over the supernet",
+    source="Guo et al., Single Path One-Shot NAS with Uniform Sampling, ECCV 2020",
+    trainer="single-path",
+    selector="evolution",
+)
+
+ZERO_COST_PT = SupernetMethod(
+    summary="Zero-Cost-PT: perturbation of an untrained supernet, judged by a zero-cost proxy",
+    source="Xiang et al., Zero-Cost Operation Scoring in Differentiable Architecture Search, "
+    "AAAI 2023",
+    trainer="untrained",
+    selector="zero-cost-pt",
+)
+
+SYNFLOW_SAMPLING = SupernetMethod(
+    summary="The best of some random architectures by synflow",
+    source="Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021",
+    trainer="untrained",
+    selector="proxy-sampling",
+    selector_settings={"proxy": "synflow"},
+)

@@ -1,0 +1,1 @@
+"""Trainers that train one sampled architecture a step and learn no architecture parameters."""

@@ -1,0 +1,1 @@
+"""Selectors: from a trained supernet to one architecture."""

@@ -1,0 +1,114 @@
+"""Discretisation accuracy at convergence (Wang et al., ICLR 2021, Section 3.1 and Figure 1).
+
+The strength of an operation: its edge is given to it alone, the supernet is trained on, and the
+validation accuracy is read. It is what the deletion of DARTS+PT stands in for, at many times the
+cost. How long the paper trains on is not said; 5 epochs are DARTS+PT's pause between decisions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapters.selectors.validation import Validation, ValidationSettings
+from harness.methods import setting
+from harness.supernets.choices import Scores, widened
+from harness.supernets.decisions import Decisions
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.tuning import Snapshot, Tuning
+
+
+@dataclass(frozen=True)
+class ConvergenceSettings(ValidationSettings):
+    """How long to converge, and where."""
+
+    augmented: bool = setting(False, "with the augmentation of training")
+    batch_statistics: bool = setting(
+        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+    )
+    tuning_epochs: int = setting(5, "epochs of training with the edge given to one operation")
+    learning_rate_share: float = setting(
+        0.1, "learning rate of tuning, constant, as a share of the search's first one"
+    )
+    alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
+    edges: int = setting(
+        0,
+        "how many rows, drawn at random, are measured; 0 for all. The others are decided by the "
+        "trainer's scores, and so is which edges of a node stay",
+    )
+
+
+def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection:
+    """Measure every candidate of every row, each time from the same trained supernet.
+
+    In rows that keep several candidates, as the inputs of a node in NAS-Bench-1Shot1 do, each is
+    measured alone.
+    """
+    groups = trained.supernet.groups
+    validation = Validation(trained, settings)
+    snapshot = Snapshot(trained)
+    scores = [np.full(group.shape, np.nan) for group in groups]
+    places = [
+        (number, row) for number, group in enumerate(groups) for row in range(len(group.rows))
+    ]
+    measured = _drawn(trained, places, settings.edges)
+    total = sum(groups[number].shape[1] for number, _ in measured)
+    epochs = steps = done = 0
+    for number, row in measured:
+        for column in range(groups[number].shape[1]):
+            trained.report("converging on one operation", done / total)
+            trained.trainer.constraint = Decisions(groups).with_settled(number, row, [column])
+            # Every candidate is tuned on the same batches: a new Tuning begins its streams anew.
+            tuning = Tuning(
+                trained,
+                learning_rate=trained.frame.learning_rate * settings.learning_rate_share,
+                train_alpha=settings.alpha_trained,
+            )
+            tuning.run(settings.tuning_epochs)
+            mixture = trained.trainer.constrained(trained.trainer.settled_mixture())
+            scores[number][row, column] = validation([mixture])[0].accuracy
+            epochs, steps, done = epochs + tuning.epochs, steps + tuning.steps, done + 1
+            snapshot.restore()
+    costs = {
+        "validation-passes": float(validation.passes),
+        "tuning-epochs": float(epochs),
+        "tuning-steps": float(steps),
+    }
+    return _selection(trained, scores, partial=len(measured) < len(places), costs=costs)
+
+
+def _drawn(
+    trained: TrainedSupernet, places: list[tuple[int, int]], count: int
+) -> list[tuple[int, int]]:
+    if not 0 < count < len(places):
+        return places
+    taken = trained.rng.choice(len(places), size=count, replace=False)
+    return [places[each] for each in sorted(taken.tolist())]
+
+
+def _selection(
+    trained: TrainedSupernet, scores: Scores, *, partial: bool, costs: dict[str, float]
+) -> Selection:
+    groups = trained.space.choice_groups
+    found = widened(groups, trained.supernet.groups, scores)
+    edges = None
+    deciding = found
+    if partial:
+        own = [np.asarray(rows, dtype=np.float64) for rows in trained.trainer.scores()]
+        # Accuracies are percent, the trainer's scores are not: rows are never compared across.
+        deciding = [
+            np.where(np.isnan(rows).all(axis=1, keepdims=True), given, rows)
+            for rows, given in zip(found, own, strict=True)
+        ]
+        edges = trained.trainer.edge_scores() or [rows.max(axis=1) for rows in own]
+    architecture = trained.space.discretise(deciding, edges)
+    return Selection(architecture, found, margins(groups, found), costs)
+
+
+SELECTOR = SelectorMethod(
+    summary="Discretisation accuracy at convergence: give an edge to one operation, train on, read",
+    source="Wang et al., ICLR 2021, Section 3.1, Figure 1",
+    settings=ConvergenceSettings,
+    select=select,
+)

@@ -1,0 +1,106 @@
+"""Evolutionary search in a trained supernet (Guo et al., Single Path One-Shot, ECCV 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.selectors.samples import mixtures, selection
+from adapters.selectors.validation import Validation, ValidationSettings
+from harness.methods import setting
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
+
+_TRIES = 10
+"""Draws, for each child that is wanted, until a generation does with fewer; as published."""
+
+
+@dataclass(frozen=True)
+class EvolutionSettings(ValidationSettings):
+    """The defaults are those of the published code, except for batch norm.
+
+    There its statistics are estimated anew for each architecture from 200 training batches; here
+    each validation batch has its own.
+    """
+
+    augmented: bool = setting(False, "with the augmentation of training")
+    valid_batch: int = setting(250, "images of a batch there; 0 takes the batch of the search")
+    population: int = setting(50, "architectures of a generation")
+    generations: int = setting(20, "generations, the random first one among them")
+    parents: int = setting(10, "best architectures so far that parents are drawn from")
+    mutants: int = setting(25, "children of a generation by mutation")
+    crossovers: int = setting(25, "children of a generation by crossover")
+    mutation_probability: float = setting(0.1, "with which each decision is drawn anew")
+
+
+def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:
+    """Evolve architectures, none evaluated twice; the best ever seen is the answer.
+
+    A candidate's score is the mean accuracy of the architectures that hold it, which evolution has
+    drawn from the better ones.
+    """
+    validation = Validation(trained, settings)
+    seen: dict[Any, float] = {}
+    generation = _grown(settings.population, seen, [], lambda: trained.space.sample(trained.rng))
+    for number in range(settings.generations):
+        trained.report("evolving architectures", number / settings.generations)
+        found = validation(mixtures(trained, generation)) if generation else []
+        seen |= {each: result.accuracy for each, result in zip(generation, found, strict=True)}
+        generation = _next(trained, settings, seen)
+    architecture = _ranked(seen)[0]
+    costs = {"validation-passes": float(validation.passes)}
+    return selection(trained.space, architecture, list(seen.items()), costs)
+
+
+def _ranked(seen: dict[Any, float]) -> list[Any]:
+    """By accuracy; of equals the one that was seen first leads."""
+    return sorted(seen, key=lambda each: -seen[each])
+
+
+def _next(
+    trained: TrainedSupernet, settings: EvolutionSettings, seen: dict[Any, float]
+) -> list[Any]:
+    """Mutants, crossovers, and what is lacking drawn at random."""
+    space, rng = trained.space, trained.rng
+    parents = _ranked(seen)[: settings.parents]
+
+    def parent() -> Any:
+        return parents[int(rng.integers(len(parents)))]
+
+    def mutant() -> Any:
+        """Each decision drawn anew with the probability given; it may come out as it was."""
+        old = space.to_decisions(parent())
+        changed = rng.random(len(old)) < settings.mutation_probability
+        return space.from_decisions(
+            [
+                int(rng.integers(choices)) if change else value
+                for value, change, choices in zip(old, changed, space.decisions, strict=True)
+            ]
+        )
+
+    children = _grown(settings.mutants, seen, [], mutant)
+    wanted = len(children) + settings.crossovers
+    children = _grown(wanted, seen, children, lambda: space.crossover(parent(), parent(), rng))
+    return _grown(settings.population, seen, children, lambda: space.sample(rng))
+
+
+def _grown(
+    wanted: int, seen: dict[Any, float], found: list[Any], draw: Callable[[], Any]
+) -> list[Any]:
+    """``found`` with new architectures until there are so many, or until nothing new is found."""
+    taken = dict.fromkeys(found)
+    for _ in range(_TRIES * max(wanted - len(found), 0)):
+        if len(taken) >= wanted:
+            break
+        child = draw()
+        if child not in seen:
+            taken.setdefault(child)
+    return list(taken)
+
+
+SELECTOR = SelectorMethod(
+    summary="Evolutionary search over architectures with the supernet's weights (SPOS)",
+    source="Guo et al., Single Path One-Shot NAS with Uniform Sampling, ECCV 2020",
+    settings=EvolutionSettings,
+    select=select,
+)

@@ -1,0 +1,39 @@
+"""Magnitude: the candidates that the trainer's own scores rank first (DARTS, Section 2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import NotApplicable
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+
+
+@dataclass(frozen=True)
+class MagnitudeSettings:
+    """There is nothing to choose."""
+
+
+def select(trained: TrainedSupernet, settings: MagnitudeSettings) -> Selection:
+    """The space's discretisation of the trainer's scores.
+
+    Raises NotApplicable where the trainer ranks no candidate above another, as one that samples.
+    """
+    scores = [np.array(rows, dtype=np.float64) for rows in trained.trainer.scores()]
+    if all(np.nanmax(row) == np.nanmin(row) for rows in scores for row in rows):
+        raise NotApplicable(
+            "selector 'magnitude' needs a trainer that ranks candidates, and this one gives all of "
+            "them the same score; selectors that ask the supernet itself, such as 'perturbation' "
+            "and 'sampling', can tell them apart"
+        )
+    architecture = trained.space.discretise(scores, trained.trainer.edge_scores())
+    return Selection(architecture, scores, margins(trained.space.choice_groups, scores))
+
+
+SELECTOR = SelectorMethod(
+    summary="What the trainer's architecture parameters rank first, by the space's own rule",
+    source="Liu, Simonyan and Yang, DARTS, ICLR 2019, Section 2.4",
+    settings=MagnitudeSettings,
+    select=select,
+)

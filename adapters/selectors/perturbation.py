@@ -1,0 +1,150 @@
+"""Perturbation-based selection, DARTS+PT (Wang et al., ICLR 2021, Section 4 and Appendix A.3).
+
+An edge at a time: each operation is taken out of the supernet, the one whose absence hurts most is
+kept, and the supernet is tuned before the next edge. Figures are those of the published code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.selectors.projection import Projection, Rank, Round
+from adapters.selectors.validation import Validation, ValidationSettings
+from harness.methods import setting
+from harness.supernets.choices import narrowed_scores
+from harness.supernets.network import Mixture
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
+from harness.supernets.tuning import Tuning
+
+NONE_RULES = ("published", "candidate", "omitted")
+_WITHOUT_NONE = frozenset({"darts"})
+"""Spaces in which the published selection leaves ``none`` out."""
+
+
+@dataclass(frozen=True)
+class PerturbationSettings(ValidationSettings):
+    """How edges are decided, and how the supernet is tuned in between."""
+
+    criterion: str = setting(
+        "acc",
+        "what an operation is missed by: the accuracy without it (acc), or the loss (loss)",
+        ("acc", "loss"),
+    )
+    operation_rule: str = setting(
+        "deletion",
+        "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
+        ("deletion", "magnitude"),
+    )
+    none: str = setting(
+        "published",
+        "whether `none` may win: as published (not in the DARTS space), as a candidate, or never; "
+        "where the space has no architecture with it, an edge it has won gets the first other one",
+        NONE_RULES,
+    )
+    tuning_epochs: int = setting(5, "epochs of training between two decisions")
+    short_last_gap: bool = setting(
+        True,
+        "one epoch less before the last decision where there is no topology phase: the 25 epochs "
+        "with decisions at 0, 5, 10, 15, 20 and 24 of NAS-Bench-201",
+    )
+    learning_rate_share: float = setting(
+        0.1, "learning rate of tuning, constant, as a share of the search's first one"
+    )
+    alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
+
+
+@dataclass(frozen=True)
+class MagnitudeSettings(PerturbationSettings):
+    """The ablation of Section 6.2."""
+
+    operation_rule: str = setting(
+        "magnitude",
+        "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
+        ("deletion", "magnitude"),
+    )
+
+
+def select(trained: TrainedSupernet, settings: PerturbationSettings) -> Selection:
+    """Decide all edges, then which of them stay."""
+    validation = Validation(trained, settings)
+
+    def judge(mixtures: Sequence[Mixture]) -> list[float]:
+        """Error in percent, or loss in nats."""
+        found = validation(mixtures)
+        if settings.criterion == "loss":
+            return [each.loss for each in found]
+        return [100.0 - each.accuracy for each in found]
+
+    tuning = Tuning(
+        trained,
+        learning_rate=trained.frame.learning_rate * settings.learning_rate_share,
+        train_alpha=settings.alpha_trained,
+    )
+    projection = Projection(
+        trained, judge, rank=_rank(trained, settings), omit_none=omits_none(trained, settings.none)
+    )
+    operations, topology = projection.operation_rounds(), projection.topology_rounds()
+    rounds = [*operations, *topology]
+    gaps = [settings.tuning_epochs] * (len(rounds) - 1)
+    if settings.short_last_gap and gaps and not topology:
+        gaps[-1] = max(gaps[-1] - 1, 0)
+    _decide(trained, rounds, gaps, tuning)
+    return projection.selection(
+        {
+            "validation-passes": float(validation.passes),
+            "tuning-epochs": float(tuning.epochs),
+            "tuning-steps": float(tuning.steps),
+        }
+    )
+
+
+def _decide(
+    trained: TrainedSupernet, rounds: Sequence[Round], gaps: Sequence[int], tuning: Tuning
+) -> None:
+    for number, decisions in enumerate(rounds):
+        for decide in decisions:
+            trained.report("deciding edges", number / len(rounds))
+            decide()
+        if number < len(gaps):
+            tuning.run(gaps[number])
+    trained.report("deciding edges", 1.0)
+
+
+def omits_none(trained: TrainedSupernet, rule: str) -> bool:
+    """Whether ``none`` is left out by one of ``NONE_RULES``."""
+    if rule == "published":
+        return trained.space.name in _WITHOUT_NONE
+    return rule == "omitted"
+
+
+def _rank(trained: TrainedSupernet, settings: PerturbationSettings) -> Rank | None:
+    if settings.operation_rule == "deletion":
+        return None
+
+    def magnitude(group: int, row: int) -> NDArray[np.float64]:
+        """What the trainer gives each candidate at the moment."""
+        groups = trained.space.choice_groups
+        scores = narrowed_scores(groups, trained.supernet.groups, trained.trainer.scores())
+        found: NDArray[np.float64] = scores[group][row].copy()
+        return found
+
+    return magnitude
+
+
+SELECTOR = SelectorMethod(
+    summary="DARTS+PT: keep what the supernet misses most, edge by edge, tuning in between",
+    source="Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICLR 2021; "
+    "code ruocwang/darts-pt",
+    settings=PerturbationSettings,
+    select=select,
+)
+PROGRESSIVE_MAGNITUDE = SelectorMethod(
+    summary="DARTS+PT-Mag: operations by magnitude, edge by edge, tuning in between",
+    source="Wang et al., ICLR 2021, Section 6.2",
+    settings=MagnitudeSettings,
+    select=select,
+)

@@ -1,0 +1,48 @@
+"""The best of a random sample by a proxy: what training-free search amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapters.selectors.proxy_scores import Scorer
+from adapters.selectors.samples import best, selection
+from harness.methods import setting
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
+
+
+@dataclass(frozen=True)
+class ProxySamplingSettings:
+    """What is drawn and what it is scored by; N = 100 and naswot are those of NASWOT's search."""
+
+    proxy: str = setting("naswot", "the registered proxy that ranks")
+    samples: int = setting(100, "architectures drawn uniformly")
+    batch: int = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+
+
+def select(trained: TrainedSupernet, settings: ProxySamplingSettings) -> Selection:
+    """Stand-alone networks of the supernet's shape, newly initialised, all on the same batch.
+
+    Of the supernet nothing is used. Architectures whose score does not exist never win. A
+    candidate's score is the mean over the architectures that hold it.
+    """
+    scorer = Scorer(trained, settings.proxy, settings.batch)
+    drawn = [trained.space.sample(trained.rng) for _ in range(settings.samples)]
+    batch = scorer.batch()
+    scores = []
+    for number, architecture in enumerate(drawn):
+        trained.report(f"scoring by {settings.proxy}", number / len(drawn))
+        scores.append(scorer.score(scorer.network(architecture), batch))
+    return selection(
+        trained.space,
+        drawn[best(scores)],
+        list(zip(drawn, scores, strict=True)),
+        {"proxy-evaluations": float(scorer.evaluations)},
+    )
+
+
+SELECTOR = SelectorMethod(
+    summary="The best by a proxy of architectures drawn uniformly; any supernet, trained or not",
+    source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
+    settings=ProxySamplingSettings,
+    select=select,
+)

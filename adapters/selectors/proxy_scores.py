@@ -1,0 +1,77 @@
+"""What selectors share that score networks without training them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness import registry
+from harness.proxies import Proxy, ProxyBatch
+from harness.supernets.network import Mixture, Supernet
+from harness.supernets.selectors import TrainedSupernet
+
+
+class MixedNetwork(nn.Module):
+    """A supernet under one mixture, as a network that maps images to logits."""
+
+    def __init__(self, supernet: Supernet, mixture: Mixture) -> None:
+        super().__init__()
+        self.supernet = supernet
+        edges = mixture.edge_weights
+        self._mixture = Mixture(
+            tuple(each.detach() for each in mixture.weights),
+            mixture.active,
+            None if edges is None else tuple(e if e is None else e.detach() for e in edges),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.supernet(images, self._mixture)
+        return logits
+
+
+class Scorer:
+    """Scores networks by a registered proxy; ``evaluations`` counts them."""
+
+    def __init__(self, trained: TrainedSupernet, proxy: str, batch: int) -> None:
+        self._trained = trained
+        self._proxy = registry.load("proxies", proxy, Proxy)
+        self._size = min(batch or self._proxy.batch, len(trained.data.train.labels))
+        self._generator = torch.Generator()
+        self._generator.manual_seed(int(trained.rng.integers(2**63)))
+        self.evaluations = 0
+
+    def batch(self) -> ProxyBatch:
+        """Training images drawn at random, without augmentation."""
+        trained = self._trained
+        count = len(trained.data.train.labels)
+        indices = trained.rng.choice(count, size=self._size, replace=False)
+        drawn = trained.data.batch(trained.data.train, indices, trained.generator, augmented=False)
+        return ProxyBatch(drawn.images, drawn.labels)
+
+    def network(self, architecture: Any) -> nn.Module:
+        """A new stand-alone network of the supernet's shape, with weights of its own."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(self._trained.rng.integers(2**63)))
+            network = self._trained.space.build(architecture, self._trained.shape)
+        return network.to(self._trained.device)
+
+    def score(self, network: nn.Module, batch: ProxyBatch) -> float:
+        """Higher is better; NaN where the score does not exist."""
+        self.evaluations += 1
+        found = self._proxy.score(network, batch, self._generator)
+        return float("nan") if found is None else found
+
+    def scores(self, mixtures: Sequence[Mixture], batch: ProxyBatch) -> list[float]:
+        """Of the supernet under each mixture."""
+        supernet = self._trained.trainer.supernet
+        return [self.score(MixedNetwork(supernet, each), batch) for each in mixtures]
+
+
+def total(scores: Sequence[float]) -> float:
+    """Their sum without those that do not exist; NaN where none does."""
+    known = [each for each in scores if not np.isnan(each)]
+    return float(np.sum(known)) if known else float("nan")

@@ -1,0 +1,104 @@
+"""Random search in a trained supernet: the last step of random search with weight sharing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adapters.selectors.samples import best, mixtures, selection
+from adapters.selectors.validation import Validation, ValidationSettings
+from harness.methods import setting
+from harness.supernets.evaluation import evaluate_each
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """The defaults are RSPS in AutoDL-Projects; RobustDARTS has samples 1000, shared_batch and
+    finalists 10 (NAS-Bench-1Shot1: 5)."""
+
+    samples: int = setting(100, "architectures drawn in a round, each looked at on one batch")
+    rounds: int = setting(
+        1, "rounds; RobustDARTS does one for every 10,000 steps of the search, at least one"
+    )
+    finalists: int = setting(
+        0, "the best of a round that are then evaluated fully; 0 takes the best on its batch"
+    )
+    shared_batch: bool = setting(
+        False, "one batch for all of a round; without it each has a batch of its own"
+    )
+    batch: int = setting(512, "images of that batch")
+    valid_share: float = setting(
+        1.0, "share of the validation split that finalists are evaluated on"
+    )
+    augmented: bool = setting(False, "with the augmentation of training")
+    batch_statistics: bool = setting(
+        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+    )
+
+
+def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:
+    """Draw, look, keep the best.
+
+    A candidate's score is the mean accuracy, on the batches, of the architectures that hold it.
+    """
+    full = Validation(
+        trained,
+        ValidationSettings(
+            valid_share=settings.valid_share,
+            valid_batch=settings.batch,
+            augmented=settings.augmented,
+            batch_statistics=settings.batch_statistics,
+        ),
+    )
+    seen: list[tuple[Any, float]] = []
+    finals: list[tuple[Any, float]] = []
+    for number in range(settings.rounds):
+        trained.report("sampling architectures", number / settings.rounds)
+        drawn = [trained.space.sample(trained.rng) for _ in range(settings.samples)]
+        accuracies = _on_batches(trained, settings, drawn)
+        seen += zip(drawn, accuracies, strict=True)
+        if settings.finalists:
+            order = np.argsort(-np.array(accuracies), kind="stable")[: settings.finalists]
+            chosen = [drawn[each] for each in order.tolist()]
+            found = full(mixtures(trained, chosen))
+            finals += zip(chosen, [each.accuracy for each in found], strict=True)
+    judged = finals or seen
+    architecture = judged[best([value for _, value in judged])][0]
+    costs = {
+        "validation-batches": float(len(seen)),
+        "validation-passes": float(full.passes),
+    }
+    return selection(trained.space, architecture, seen, costs)
+
+
+def _on_batches(
+    trained: TrainedSupernet, settings: SamplingSettings, drawn: list[Any]
+) -> list[float]:
+    """The accuracy of each architecture on one batch, percent."""
+    data = trained.data
+    size = min(settings.batch, len(data.valid.labels))
+    trained.supernet.generator = trained.generator
+    together = [drawn] if settings.shared_batch else [[each] for each in drawn]
+    found = []
+    for group in together:
+        indices = trained.rng.choice(len(data.valid.labels), size=size, replace=False)
+        images = data.batch(data.valid, indices, trained.generator, augmented=settings.augmented)
+        found += evaluate_each(
+            trained.supernet,
+            mixtures(trained, group),
+            [images],
+            batch_statistics=settings.batch_statistics,
+        )
+    return [each.accuracy for each in found]
+
+
+SELECTOR = SelectorMethod(
+    summary="Random search in the supernet: the best of architectures drawn uniformly",
+    source="Li and Talwalkar, Random Search and Reproducibility for NAS, UAI 2019; "
+    "AutoDL-Projects; RobustDARTS",
+    settings=SamplingSettings,
+    select=select,
+)

@@ -1,0 +1,101 @@
+"""What every selector has to beat: chance, and size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from adapters.selectors.samples import best
+from harness.methods import setting
+from harness.supernets.choices import AnySupernetSpace
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+
+
+@dataclass(frozen=True)
+class RandomSettings:
+    """There is nothing to choose."""
+
+
+def select_random(trained: TrainedSupernet, settings: RandomSettings) -> Selection:
+    """An architecture drawn uniformly, as the space draws them.
+
+    Candidates score at random, in [1, 2) what is kept and in [0, 1) the rest.
+    """
+    space = trained.space
+    architecture = space.sample(trained.rng)
+    scores = [kept + trained.rng.random(kept.shape) for kept in space.one_hot(architecture)]
+    return Selection(architecture, scores, margins(space.choice_groups, scores))
+
+
+@dataclass(frozen=True)
+class ParametersSettings:
+    """How many are looked at."""
+
+    samples: int = setting(
+        200, "architectures drawn, of which the one with most parameters is taken"
+    )
+
+
+def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) -> Selection:
+    """The architecture with most parameters among some drawn uniformly; no image is looked at.
+
+    A candidate's score is how many parameters it adds over the cheapest one of its row, by least
+    squares over the architectures drawn: exact where parameters add up and enough were drawn. What
+    these scores discretise to is one more architecture that is looked at.
+    """
+    space = trained.space
+    groups = space.choice_groups
+    drawn = [space.sample(trained.rng) for _ in range(settings.samples)]
+    counts = []
+    for number, architecture in enumerate(drawn):
+        trained.report("counting parameters", number / len(drawn))
+        counts.append(_parameters(trained, architecture))
+    scores = _fitted(space, [space.one_hot(each) for each in drawn], np.array(counts))
+    drawn.append(space.discretise([np.nan_to_num(rows, nan=0.0) for rows in scores]))
+    counts.append(_parameters(trained, drawn[-1]))
+    notes = (f"{max(counts):.0f} parameters in a network of the supernet's shape",)
+    return Selection(drawn[best(counts)], scores, margins(groups, scores), notes=notes)
+
+
+def _parameters(trained: TrainedSupernet, architecture: Any) -> float:
+    """Of the stand-alone network of the supernet's shape; its weights do not matter."""
+    with torch.random.fork_rng(devices=[]):
+        network = trained.space.build(architecture, trained.shape)
+    return float(sum(each.numel() for each in network.parameters()))
+
+
+def _fitted(
+    space: AnySupernetSpace,
+    kept: list[tuple[NDArray[np.float64], ...]],
+    counts: NDArray[np.float64],
+) -> list[NDArray[np.float64]]:
+    """Parameters of every candidate above the least of its row; NaN for those never drawn."""
+    held = np.array([np.concatenate([rows.ravel() for rows in each]) for each in kept])
+    solved = np.linalg.lstsq(held, counts, rcond=None)[0]
+    solved[held.sum(axis=0) == 0] = np.nan
+    found, start = [], 0
+    for group in space.choice_groups:
+        size = group.shape[0] * group.shape[1]
+        rows = solved[start : start + size].reshape(group.shape)
+        least = np.where(np.isnan(rows), np.inf, rows).min(axis=1, keepdims=True)
+        found.append(np.round(rows - least))
+        start += size
+    return found
+
+
+RANDOM = SelectorMethod(
+    summary="Sentinel: an architecture drawn uniformly",
+    source="a baseline",
+    settings=RandomSettings,
+    select=select_random,
+)
+PARAMETERS = SelectorMethod(
+    summary="Sentinel: the architecture with most parameters of some drawn uniformly",
+    source="a baseline",
+    settings=ParametersSettings,
+    select=select_parameters,
+)

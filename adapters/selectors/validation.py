@@ -1,0 +1,67 @@
+"""How selectors look at the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.methods import setting
+from harness.supernets.evaluation import Evaluation, evaluate_each
+from harness.supernets.network import Mixture
+from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.trainers import Batch
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """What a selector evaluates a supernet on; the defaults are those of DARTS+PT's code."""
+
+    valid_share: float = setting(
+        1.0, "share of the validation split that is evaluated on, drawn once a selection"
+    )
+    valid_batch: int = setting(0, "images of a batch there; 0 takes the batch of the search")
+    augmented: bool = setting(True, "with the augmentation of training")
+    batch_statistics: bool = setting(
+        True, "batch norm by the statistics of each batch; without it by running ones, where kept"
+    )
+
+
+class Validation:
+    """Evaluates mixtures of a trained supernet; ``passes`` counts how often over all its images.
+
+    Mixtures that are given together see the very same images.
+    """
+
+    def __init__(self, trained: TrainedSupernet, settings: ValidationSettings) -> None:
+        self._trained = trained
+        self._settings = settings
+        self._batch = settings.valid_batch or trained.frame.batch
+        count = len(trained.data.valid.labels)
+        taken = max(round(count * settings.valid_share), 1)
+        self._indices = np.arange(count)
+        if taken < count:
+            self._indices = np.sort(trained.rng.permutation(count)[:taken])
+        self.passes = 0
+
+    def __call__(self, mixtures: Sequence[Mixture]) -> list[Evaluation]:
+        trained = self._trained
+        trained.trainer.supernet.generator = trained.generator
+        self.passes += len(mixtures)
+        return evaluate_each(
+            trained.trainer.supernet,
+            mixtures,
+            self._batches(),
+            batch_statistics=self._settings.batch_statistics,
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        trained = self._trained
+        for start in range(0, len(self._indices), self._batch):
+            yield trained.data.batch(
+                trained.data.valid,
+                self._indices[start : start + self._batch],
+                trained.generator,
+                augmented=self._settings.augmented,
+            )

@@ -1,0 +1,278 @@
+"""The supernet of NAS-Bench-201: every edge computes all its operations, from shared parts.
+
+The edges that leave a node share its ReLU, its average pooling and its input, and their
+convolutions of one kernel size run as one. Weights of convolutions act through the batch norm
+behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adapters.spaces.flat_skeleton import mean_head
+from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO
+from adapters.spaces.nas_bench_201.choices import CELL
+from adapters.spaces.nas_bench_201.networks import ReductionBlock, stem
+from adapters.spaces.nas_bench_201.skeleton import Stage, stages
+from harness.errors import NotApplicable
+from harness.spaces import NetworkShape
+from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, narrowed
+from harness.supernets.mixing import (
+    ConvBn,
+    Weighted,
+    drop_path,
+    dropped,
+    joint_conv_bn,
+    weighted_sum,
+)
+from harness.supernets.network import Mixture, Supernet
+
+_KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+
+
+class CellSupernet(Supernet):
+    """The skeleton of ``build_network`` around mixed cells; images become logits.
+
+    Convolutions of mixed edges have a bias where their batch norm has none, as published. With
+    ``partial_channels`` an edge without active candidates does not let channels pass either.
+    """
+
+    def __init__(self, shape: NetworkShape, options: SupernetOptions) -> None:
+        super().__init__()
+        self.groups = narrowed((CELL,), options.candidates)
+        self.skip_dropout = options.skip_dropout
+        self.drop_path = 0.0
+        runs = stages(shape)
+        self.stem = nn.Sequential(*stem(shape))
+        self.cells = nn.ModuleList(
+            MixedCell(self.groups[0], stage, shape.cells * number + place, options)
+            for number, stage in enumerate(runs)
+            for place in range(shape.cells)
+        )
+        self.reductions = nn.ModuleList(
+            ReductionBlock(before.width, after.width) for before, after in pairwise(runs)
+        )
+        self.head = nn.Sequential(*mean_head(runs[-1].width, shape.classes))
+        self._cells_per_stage = shape.cells
+
+    def set_skip_dropout(self, rate: float) -> None:
+        self.skip_dropout = rate
+
+    def set_drop_path(self, rate: float) -> None:
+        self.drop_path = rate
+
+    def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
+        # With channels innermost, poolings and convolutions of small images take half the time.
+        x = self.stem(images).contiguous(memory_format=torch.channels_last)
+        mix = self._mix(mixture, next(self.parameters()).dtype)
+        for number, cell in enumerate(self.cells):
+            if number and number % self._cells_per_stage == 0:
+                x = self.reductions[number // self._cells_per_stage - 1](x)
+            x = cell(x, mix)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def _mix(self, mixture: Mixture, dtype: torch.dtype) -> _Mix:
+        group = self.groups[0]
+        weights = mixture.weights[0].to(dtype)
+        edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
+        every = tuple(range(group.shape[1]))
+        active = mixture.active[0] if mixture.active else (every,) * len(group.rows)
+        training = self.training
+        return _Mix(
+            columns=tuple(
+                {group.candidates[row][column]: column for column in columns}
+                for row, columns in enumerate(active)
+            ),
+            weights=[row.unbind() for row in weights.unbind()],
+            rows=weights.unbind(),
+            edge_weights=None if edge_weights is None else edge_weights.to(dtype).unbind(),
+            skip_dropout=self.skip_dropout if training else 0.0,
+            drop_path=self.drop_path if training else 0.0,
+            generator=self.generator,
+        )
+
+
+@dataclass
+class _Mix:
+    """A mixture taken apart once for all cells of a forward pass.
+
+    columns: for each edge the active operations and their columns. weights: a scalar for each edge
+    and column, its edge's weight not yet in it; rows: the same as one tensor an edge.
+    """
+
+    columns: tuple[dict[str, int], ...]
+    weights: list[tuple[Tensor, ...]]
+    rows: tuple[Tensor, ...]
+    edge_weights: tuple[Tensor, ...] | None
+    skip_dropout: float
+    drop_path: float
+    generator: torch.Generator | None
+    _scales: dict[tuple[str, tuple[int, ...], int], Tensor] = field(default_factory=dict)
+
+    def leaving(self, source: int, operation: str) -> tuple[int, ...]:
+        """The edges from a node on which an operation is active."""
+        return tuple(edge for edge in _FROM[source] if operation in self.columns[edge])
+
+    def edge_weight(self, edge: int) -> Tensor | None:
+        """The scalar that multiplies all of an edge, None for 1."""
+        return None if self.edge_weights is None else self.edge_weights[edge]
+
+    def weight(self, edge: int, operation: str) -> Tensor:
+        """The scalar of an operation on an edge, the edge's own weight included."""
+        weight = self.weights[edge][self.columns[edge][operation]]
+        return weight if self.edge_weights is None else weight * self.edge_weights[edge]
+
+    def scale(self, operation: str, edges: tuple[int, ...], channels: int) -> Tensor:
+        """The weights of an operation on several edges, each as often as the edge has channels."""
+        key = operation, edges, channels
+        if key not in self._scales:
+            weights = torch.stack([self.weight(edge, operation) for edge in edges])
+            self._scales[key] = weights.repeat_interleave(channels)
+        return self._scales[key]
+
+
+_FROM = {
+    source: tuple(edge for edge, (_, start) in enumerate(EDGES) if start == source)
+    for source in (0, 1, 2)
+}
+"""Node -> the edges that leave it."""
+
+
+@dataclass
+class _Sum:
+    """What adds up to a node: summands, and summands with a scalar weight."""
+
+    plain: list[Tensor] = field(default_factory=list)
+    weighted: list[Weighted] = field(default_factory=list)
+
+    def add(self, images: Tensor, weight: Tensor | None) -> None:
+        if weight is None:
+            self.plain.append(images)
+        else:
+            self.weighted.append((images, weight))
+
+    def value(self, like: Tensor) -> Tensor:
+        """The sum; zeros of the shape of ``like`` where nothing was added."""
+        return weighted_sum(self.plain, self.weighted, like)
+
+
+class MixedCell(nn.Module):
+    """A cell whose edges compute all their candidates; keeps the shape of its images."""
+
+    def __init__(
+        self, group: ChoiceGroup, stage: Stage, number: int, options: SupernetOptions
+    ) -> None:
+        super().__init__()
+        if stage.width % options.partial_channels:
+            raise NotApplicable(
+                f"{stage.width} channels cannot be mixed in part: {options.partial_channels} does "
+                "not divide them"
+            )
+        self._partial = options.partial_channels
+        self._group = group
+        self.relu = nn.ReLU()
+        width = stage.width // options.partial_channels
+        self.edges = nn.ModuleDict()
+        self.combiners = nn.ModuleDict()
+        for row, (name, candidates) in enumerate(zip(group.rows, group.candidates, strict=True)):
+            self.edges[name] = nn.ModuleDict(
+                {
+                    each: ConvBn.mixed(width, _KERNELS[each], options, bias=not options.affine)
+                    for each in candidates
+                    if each in _KERNELS
+                }
+            )
+            if options.combiner is not None:
+                site = EdgeSite(number, group.name, row, candidates, width, stage.resolution)
+                self.combiners[name] = options.combiner(site)
+
+    def forward(self, images: Tensor, mix: _Mix) -> Tensor:
+        mixed = {node: _Sum() for node in EDGES_INTO}
+        passing = {node: _Sum() for node in EDGES_INTO}
+        node = images
+        for source in _FROM:
+            x = node
+            if self._partial > 1:
+                x, rest = node.tensor_split([node.shape[1] // self._partial], dim=1)
+                _pass_by(rest, source, mix, passing)
+            if self.combiners:
+                self._combine(x, source, mix, mixed)
+            else:
+                self._mix(x, source, mix, mixed)
+            target = source + 1
+            node = mixed[target].value(like=x)
+            if self._partial > 1:
+                node = torch.cat([node, passing[target].value(like=rest)], dim=1)
+                node = F.channel_shuffle(node, self._partial)
+        return node
+
+    def _mix(self, x: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+        """Add what leaves a node, weighted, to the nodes that it leads to."""
+        for edge, operation, images in self._outputs(x, source, mix, scaled=True):
+            if operation in _KERNELS:
+                sums[EDGES[edge][0]].plain.append(images)
+            else:
+                sums[EDGES[edge][0]].weighted.append((images, mix.weight(edge, operation)))
+
+    def _combine(self, x: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+        """The same, with the candidates of an edge joined by its combiner."""
+        outputs: dict[int, dict[str, Tensor]] = {edge: {} for edge in _FROM[source]}
+        for edge, operation, images in self._outputs(x, source, mix, scaled=False):
+            outputs[edge][operation] = images
+        zeros = torch.zeros_like(x)
+        for edge, by_name in outputs.items():
+            if mix.columns[edge]:
+                names = self._group.candidates[edge]
+                combiner = self.combiners[self._group.rows[edge]]
+                joined = combiner([by_name.get(name, zeros) for name in names], mix.rows[edge])
+                sums[EDGES[edge][0]].add(joined, mix.edge_weight(edge))
+
+    def _outputs(
+        self, x: Tensor, source: int, mix: _Mix, *, scaled: bool
+    ) -> Iterator[tuple[int, str, Tensor]]:
+        """(edge, operation, images) of all active candidates that leave a node, ``none`` left out.
+
+        Where ``scaled``, the outputs of convolutions are multiplied by their weights already.
+        """
+        relu: Tensor | None = None
+        for operation in _KERNELS:
+            if edges := mix.leaving(source, operation):
+                relu = self.relu(x) if relu is None else relu
+                scale = mix.scale(operation, edges, x.shape[1]) if scaled else None
+                parts = [self._convolution(edge, operation) for edge in edges]
+                wide = joint_conv_bn(relu, parts, scale)
+                if mix.drop_path:
+                    wide = drop_path(wide, len(edges), mix.drop_path, mix.generator)
+                for edge, images in zip(edges, torch.split(wide, x.shape[1], dim=1), strict=True):
+                    yield edge, operation, images
+        if edges := mix.leaving(source, "avg_pool_3x3"):
+            pooled = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+            for edge in edges:
+                kept = (
+                    drop_path(pooled, 1, mix.drop_path, mix.generator) if mix.drop_path else pooled
+                )
+                yield edge, "avg_pool_3x3", kept
+        for edge in mix.leaving(source, "skip_connect"):
+            rate = mix.skip_dropout
+            yield edge, "skip_connect", dropped(x, rate, mix.generator) if rate else x
+
+    def _convolution(self, edge: int, operation: str) -> ConvBn:
+        by_name = self.edges[self._group.rows[edge]]
+        assert isinstance(by_name, nn.ModuleDict)
+        part = by_name[operation]
+        assert isinstance(part, ConvBn)
+        return part
+
+
+def _pass_by(rest: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+    """Add the channels that are not mixed to the nodes that a node leads to."""
+    for edge in _FROM[source]:
+        if mix.columns[edge]:
+            sums[EDGES[edge][0]].add(rest, mix.edge_weight(edge))

@@ -1,0 +1,174 @@
+"""The supernet part of a suite turned into RunSpecs: data sets, frames and settings resolved."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness import registry, supernet_protocols
+from harness.errors import BadSuite, HarnessError
+from harness.methods import make_settings
+from harness.records import RunSpec
+from harness.search_protocol import Answer
+from harness.spaces import Epochs
+from harness.suites import MethodEntry, SupernetEntry
+from harness.supernet_protocol import SupernetProtocol, SupernetTask
+from harness.supernet_protocols import SupernetProtocolFile
+from harness.supernets.choices import SupernetSpace
+from harness.supernets.methods import SupernetMethod, split_settings
+from harness.tables.table import BenchmarkTable
+from harness.workshop import Workshop
+
+TRAINED = "test"
+"""The answer's name where the selected architecture is trained."""
+
+
+def protocol_of(
+    entry: SupernetEntry, table: BenchmarkTable | None, workshop: Workshop
+) -> SupernetProtocol:
+    """The protocol of an entry with everything decided that depends on table and data set.
+
+    Raises UnknownName for a space, protocol, data set or evaluation that does not exist, BadSuite
+    where the parts do not fit, MissingCell where the table lacks an answer.
+    """
+    registry.load("spaces", entry.space, SupernetSpace)
+    name, file = supernet_protocols.load(entry.protocol)
+    task = SupernetTask(
+        name=entry.name or f"{entry.space} {entry.dataset}",
+        dataset=entry.dataset,
+        dataset_digest=workshop.dataset_digest(entry.dataset),
+        frame=file.frame_for(entry.space),
+        evaluation=file.evaluation if table is None else "",
+        evaluation_identity="",
+        evaluation_seeds=tuple(file.evaluation_seeds) if table is None else (),
+        answers=(),
+    )
+    if table is None:
+        task = _trained(entry, name, file, task)
+    else:
+        task = dataclasses.replace(task, answers=_looked_up(entry, name, file, table))
+    return SupernetProtocol(name, file.source, file.published_frames, (task,))
+
+
+def _trained(
+    entry: SupernetEntry, name: str, file: SupernetProtocolFile, task: SupernetTask
+) -> SupernetTask:
+    from harness.evaluation_protocol import evaluation_protocol
+
+    if not file.evaluation:
+        raise BadSuite(
+            f"supernet protocol {name} only looks architectures up, and the entry of "
+            f"{entry.space} names no table"
+        )
+    protocol = evaluation_protocol(file.evaluation, space=entry.space, dataset=entry.dataset)
+    answer = Answer(
+        name=TRAINED,
+        dataset=entry.dataset,
+        split="test",
+        epochs=Epochs.full(protocol.epochs),
+        seed="mean" if len(file.evaluation_seeds) > 1 else file.evaluation_seeds[0],
+        role="test",
+    )
+    return dataclasses.replace(task, evaluation_identity=protocol.identity, answers=(answer,))
+
+
+def _looked_up(
+    entry: SupernetEntry, name: str, file: SupernetProtocolFile, table: BenchmarkTable
+) -> tuple[Answer, ...]:
+    if table.space.name != entry.space:
+        raise BadSuite(f"table {table.name} is of space {table.space.name}, not {entry.space}")
+    if not file.answer:
+        raise BadSuite(f"supernet protocol {name} has no [[answer]] to look up in {table.name}")
+    found = []
+    for answer in file.answers():
+        where: dict[str, Any] = {
+            "metric": "accuracy",
+            "dataset": answer.dataset,
+            "split": answer.split,
+            "epochs": answer.epochs,
+        }
+        seed = answer.seed
+        if seed == "mean-available" and table.has_stored_mean(**where):
+            seed = "mean"
+        table.column(**where, seed=seed)
+        found.append(dataclasses.replace(answer, seed=seed))
+    return tuple(found)
+
+
+def runs(
+    entry: MethodEntry,
+    space: str,
+    table: BenchmarkTable | None,
+    protocol: SupernetProtocol,
+    common: Mapping[str, Any],
+    seeds: Sequence[int],
+) -> Iterable[RunSpec]:
+    """The runs of one method on one supernet entry; ``common`` are the protocol's settings."""
+    method = registry.load("methods", entry.name, SupernetMethod)
+    settings, version = resolved_settings(entry, method, space, protocol, common)
+    for seed in seeds[: entry.seeds_at_most]:
+        yield RunSpec(
+            method=entry.name,
+            method_version=version,
+            settings=settings,
+            space=space,
+            table=table.name if table else "",
+            table_checksum=table.checksum if table else "",
+            protocol=protocol,
+            seed=seed,
+            label=entry.label or entry.name,
+            given=tuple(sorted([*entry.settings, *(f"frame.{name}" for name in entry.frame)])),
+        )
+
+
+def resolved_settings(
+    entry: MethodEntry,
+    method: SupernetMethod,
+    space: str,
+    protocol: SupernetProtocol,
+    common: Mapping[str, Any],
+) -> tuple[dict[str, Any], int]:
+    """All settings of trainer and selector, the changed fields of the frame, and the version.
+
+    Raises UnknownName or HarnessError for a setting or a field that does not exist or fit.
+    """
+    from harness.supernets.frame import Frame
+    from harness.supernets.selectors import SelectorMethod
+    from harness.supernets.trainers import TrainerMethod
+
+    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    selector = registry.load("selectors", method.selector, SelectorMethod)
+    for_trainer, for_selector = split_settings(method, entry.settings)
+    frame: dict[str, Any] = {}
+    if protocol.published_frames:
+        frame |= trainer.frame.get(space, trainer.frame.get("", {}))
+    frame |= entry.frame
+    known = {each.name for each in dataclasses.fields(Frame)}
+    for name in frame:
+        if name not in known:
+            raise HarnessError(
+                f"method {entry.name} changes {name!r} of the training frame, which has "
+                f"{', '.join(sorted(known))}"
+            )
+    settings = {
+        "trainer": _all(method.trainer, trainer.settings, {**common, **for_trainer}, for_trainer),
+        "selector": _all(
+            method.selector, selector.settings, {**common, **for_selector}, for_selector
+        ),
+        "frame": frame,
+        "parts": {
+            "trainer": [method.trainer, trainer.version],
+            "selector": [method.selector, selector.version],
+        },
+    }
+    return settings, method.version
+
+
+def _all(
+    name: str, settings: type[Any], given: Mapping[str, Any], own: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Every setting of a part; of what is not its ``own``, only what it has a field for."""
+    fields = {each.name for each in dataclasses.fields(settings)}
+    known = {key: value for key, value in given.items() if key in own or key in fields}
+    return dataclasses.asdict(make_settings(name, settings, known))

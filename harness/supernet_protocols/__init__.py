@@ -1,0 +1,96 @@
+"""Supernet protocols as files: the presets that ship, and any file of one's own."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import strict_toml
+from harness.errors import BadSuite, UnknownName
+from harness.methods import make_settings
+from harness.protocols import AnswerEntry
+from harness.search_protocol import Answer
+from harness.spaces import Epochs
+from harness.supernets.frame import Frame
+
+
+class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole file. ``frame`` has the fields of ``harness.supernets.frame.Frame``.
+
+    ``space`` overrides fields of the frame for single spaces. ``settings`` are for every trainer
+    and selector that has a setting of that name, below what a method or a suite gives. ``answer`` are the cells of the
+    table that a run is judged by; a space without a table is judged by ``evaluation``, the
+    protocol that trains its architectures, with each of ``evaluation_seeds``.
+    """
+
+    source: str
+    frame: dict[str, Any]
+    space: dict[str, dict[str, Any]] = {}
+    settings: dict[str, Any] = {}
+    published_frames: bool = False
+    evaluation: str = ""
+    evaluation_seeds: tuple[int, ...] = (0,)
+    answer: list[AnswerEntry] = []
+
+    def frame_for(self, space: str) -> Frame:
+        """The frame of a space. Raises HarnessError for a field that a frame lacks."""
+        given = {**self.frame, **self.space.get(space, {})}
+        frame: Frame = make_settings("[frame]", Frame, given)
+        return frame
+
+    def answers(self) -> tuple[Answer, ...]:
+        """What is looked up."""
+        return tuple(
+            Answer(
+                name=answer.name,
+                dataset=answer.dataset,
+                split=answer.split,
+                epochs=Epochs.full(answer.epochs),
+                seed=answer.seed,
+                role=answer.role,
+            )
+            for answer in self.answer
+        )
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the package."""
+    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
+
+
+def load(name: str) -> tuple[str, SupernetProtocolFile]:
+    """A preset by name, or a file by its path: the protocol's name and its content.
+
+    Raises UnknownName for a preset that does not ship, BadSuite for a file that is wrong.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        return path.stem, _checked(path)
+    for file in _folder():
+        if file.name == f"{name}.toml":
+            return name, _checked(file)
+    raise UnknownName("supernet protocol", name, preset_names())
+
+
+def _folder() -> list[Traversable]:
+    return list(files("harness.supernet_protocols").iterdir())
+
+
+def _checked(file: Traversable) -> SupernetProtocolFile:
+    protocol = strict_toml.read(file, SupernetProtocolFile)
+    if not protocol.answer and not protocol.evaluation:
+        raise BadSuite(f"{file} needs an [[answer]] to look up, or an evaluation to train by")
+    if protocol.evaluation and not protocol.evaluation_seeds:
+        raise BadSuite(f"{file} trains with no evaluation_seeds; give at least one")
+    names = [answer.name for answer in protocol.answer]
+    if len(set(names)) < len(names):
+        raise BadSuite(f"{file} has two answers of one name: {', '.join(names)}")
+    for space in ("", *protocol.space):
+        frame = protocol.frame_for(space)
+        if min(frame.epochs, frame.batch, frame.channels, frame.cells) < 1:
+            raise BadSuite(f"{file}: epochs, batch, channels and cells must be at least 1")
+    return protocol

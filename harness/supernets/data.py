@@ -1,0 +1,86 @@
+"""The images of a supernet search: two splits on the device, and batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from harness.augmentation import Augmentation, DeviceSplit, to_device
+from harness.datasets import ImageDataset, Split
+from harness.supernets.frame import Frame
+from harness.supernets.trainers import Batch
+
+EVALUATION_BATCH = 250
+"""Images of one forward pass that takes no gradient."""
+
+
+@dataclass(frozen=True)
+class SupernetData:
+    """What a search may see of a data set: never the test split."""
+
+    train: DeviceSplit
+    valid: DeviceSplit
+    augmentation: Augmentation
+
+    @classmethod
+    def of(cls, dataset: ImageDataset, frame: Frame, device: torch.device) -> SupernetData:
+        """The train and valid splits on ``device``, as many images of them as the frame says."""
+        augmentation = Augmentation(frame.crop_padding, frame.flip, frame.cutout)
+        limits = {"train": frame.train_images, "valid": frame.valid_images}
+        splits = {}
+        for name, limit in limits.items():
+            split = dataset.splits[name]
+            if limit:
+                split = Split(split.images[:limit], split.labels[:limit])
+            splits[name] = to_device(split, dataset, device)
+        return cls(splits["train"], splits["valid"], augmentation)
+
+    def batch(
+        self,
+        split: DeviceSplit,
+        indices: np.ndarray[tuple[int], np.dtype[np.int64]],
+        generator: torch.Generator,
+        *,
+        augmented: bool = True,
+    ) -> Batch:
+        """The images at ``indices``, augmented by draws from ``generator``."""
+        where = torch.as_tensor(indices, device=split.labels.device)
+        images = (
+            split.augmented(where, self.augmentation, generator)
+            if augmented
+            else split.normalised(where)
+        )
+        return Batch(images, split.labels[where])
+
+    def valid_batches(
+        self, generator: torch.Generator, *, augmented: bool = False, batch: int = EVALUATION_BATCH
+    ) -> Iterator[Batch]:
+        """The whole validation split in its order, the last batch maybe smaller."""
+        count = len(self.valid.labels)
+        for start in range(0, count, batch):
+            indices = np.arange(start, min(start + batch, count))
+            yield self.batch(self.valid, indices, generator, augmented=augmented)
+
+
+class ValidDraws:
+    """Batches of the validation split, shuffled anew whenever all were drawn."""
+
+    def __init__(
+        self,
+        data: SupernetData,
+        batch: int,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> None:
+        self._data, self._rng, self._generator = data, rng, generator
+        self._batch = min(batch, len(data.valid.labels))
+        self._order = np.empty(0, dtype=np.int64)
+
+    def __call__(self) -> Batch:
+        if len(self._order) < self._batch:
+            self._order = self._rng.permutation(len(self._data.valid.labels))
+        taken, self._order = self._order[: self._batch], self._order[self._batch :]
+        return self._data.batch(self._data.valid, taken, self._generator)

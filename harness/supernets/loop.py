@@ -1,0 +1,94 @@
+"""The one training loop of all supernet methods: epochs, batches, schedule, streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from harness.randomness import stream
+from harness.supernets.data import SupernetData, ValidDraws
+from harness.supernets.frame import Frame
+from harness.supernets.trainers import Step, SupernetTrainer
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The random streams of one training or selection, named by ``parts``.
+
+    They are set anew at the start of every epoch, so that an epoch's draws depend on nothing that
+    happened before it and a training resumes at any epoch to the same numbers.
+    """
+
+    parts: tuple[str | int, ...]
+    rng: np.random.Generator
+    generator: torch.Generator
+
+    @classmethod
+    def named(cls, *parts: str | int, device: torch.device) -> Streams:
+        """Fresh streams of that name; ``generator`` lives on ``device``."""
+        found = cls(parts, stream(*parts), torch.Generator(device))
+        found.restart("start")
+        return found
+
+    def restart(self, *moment: str | int) -> None:
+        """Set both generators, in place, to where they stand at ``moment``."""
+        self.rng.bit_generator.state = stream(*self.parts, *moment).bit_generator.state
+        self.generator.manual_seed(int(self.rng.integers(2**63)))
+
+
+class EpochLoop:
+    """Runs epochs of a trainer over the train split.
+
+    ``batch`` may be changed between epochs by trainers that grow it. The learning rate is set by
+    whoever calls, in the optimiser.
+    """
+
+    def __init__(
+        self, trainer: SupernetTrainer, data: SupernetData, frame: Frame, streams: Streams
+    ) -> None:
+        self._trainer = trainer
+        self._data = data
+        self._frame = frame
+        self._streams = streams
+
+    def steps(self, batch: int) -> int:
+        """Full batches of an epoch."""
+        return len(self._data.train.labels) // min(batch, len(self._data.train.labels))
+
+    def run(
+        self, epoch: int, *, epochs: int, learning_rate: float, train_alpha: bool = True
+    ) -> Iterator[float]:
+        """One epoch at ``learning_rate``; yields the loss of each step.
+
+        Streams are set to this epoch, the optimiser to the learning rate, the supernet to training
+        mode. The trainer is told of the epoch's begin and end. Without ``train_alpha`` its
+        architecture step is left out. Epochs beyond ``epochs`` stay at the progress of the end.
+        """
+        streams, trainer = self._streams, self._trainer
+        streams.restart("epoch", epoch)
+        trainer.supernet.generator = streams.generator
+        trainer.supernet.train()
+        trainer.begin_epoch(epoch)
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = learning_rate
+        batch = min(trainer.batch_size(), len(self._data.train.labels))
+        count = self.steps(batch)
+        order = streams.rng.permutation(len(self._data.train.labels))
+        draws = ValidDraws(self._data, batch, streams.rng, streams.generator)
+        for index in range(count):
+            taken = order[index * batch : (index + 1) * batch]
+            step = Step(
+                epoch=epoch,
+                index=index,
+                progress=min((epoch + index / count) / epochs, 1.0),
+                train=self._data.batch(self._data.train, taken, streams.generator),
+                draw_valid=draws,
+                learning_rate=learning_rate,
+            )
+            if train_alpha:
+                trainer.architecture_step(step)
+            yield trainer.weight_step(step)
+        trainer.end_epoch(epoch)

@@ -1,0 +1,55 @@
+"""A method made of a supernet trainer and a selector, under one registered name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SupernetMethod:
+    """Registered under ``nas_harness.methods`` beside the black-box searchers.
+
+    trainer, selector: their registered names. trainer_settings, selector_settings: what this
+    method gives in place of their defaults. A suite's settings of the method go to whichever of
+    the two has a field of that name.
+    """
+
+    summary: str
+    source: str
+    trainer: str
+    selector: str
+    trainer_settings: Mapping[str, Any] = field(default_factory=dict)
+    selector_settings: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+def split_settings(
+    method: SupernetMethod, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the trainer and the selector are given: the method's own settings, then the suite's.
+
+    Raises UnknownName for a setting that neither has.
+    """
+    from harness import registry
+    from harness.errors import UnknownName
+    from harness.supernets.selectors import SelectorMethod
+    from harness.supernets.trainers import TrainerMethod
+
+    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    selector = registry.load("selectors", method.selector, SelectorMethod)
+    for_trainer, for_selector = dict(method.trainer_settings), dict(method.selector_settings)
+    names = {each.name for each in dataclasses.fields(trainer.settings)}
+    others = {each.name for each in dataclasses.fields(selector.settings)}
+    for name, value in given.items():
+        key = name.replace("-", "_")
+        if key in names:
+            for_trainer[key] = value
+        elif key in others:
+            for_selector[key] = value
+        else:
+            kind = f"setting of {method.trainer} with {method.selector}"
+            raise UnknownName(kind, name, names | others)
+    return for_trainer, for_selector

@@ -1,0 +1,87 @@
+"""What flows through a supernet: the weights of its candidates, and the network itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from harness.errors import NotApplicable
+from harness.supernets.choices import ChoiceGroup, SupernetSpace
+
+Active = tuple[tuple[tuple[int, ...], ...], ...]
+"""For each group and row the columns that are computed at all, ascending."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How the candidates are mixed in one forward pass.
+
+    weights: one tensor of shape (rows, candidates) a group; gradients flow through them.
+    active: the candidates that are computed; None computes all. What is not active counts as zero
+        output, whatever its weight, and costs nothing. A row with none gives zeros.
+    edge_weights: one tensor of shape (rows,) a group, or None for 1; multiplies what a mixed edge
+        gives, channels that bypass the candidates included (PC-DARTS).
+    """
+
+    weights: tuple[Tensor, ...]
+    active: Active | None = None
+    edge_weights: tuple[Tensor | None, ...] | None = None
+
+
+class Supernet(nn.Module, ABC):
+    """A network in which every candidate of every choice is there.
+
+    ``groups`` are the choices in the order of ``Mixture.weights``; they are the space's, or what
+    ``SupernetOptions.candidates`` left of them. ``generator`` is what random operations (noise,
+    dropout, drop path) draw from; whoever runs the network sets it.
+    """
+
+    groups: tuple[ChoiceGroup, ...]
+    generator: torch.Generator | None = None
+
+    @abstractmethod
+    def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
+        """Images (batch, channels, height, width) to logits (batch, classes)."""
+
+    def mixed_edges(self) -> list[list[nn.Module]]:
+        """For each cell the modules that hold the weights of its mixed edges, in the rows' order.
+
+        Found where a supernet has ``cells``, each with its ``edges``; others override this. Raises
+        NotApplicable for one that does not mix on edges, as NAS-Bench-1Shot1's.
+        """
+        try:
+            cells = self.get_submodule("cells").children()
+            return [list(cell.get_submodule("edges").children()) for cell in cells]
+        except AttributeError:
+            raise NotApplicable("this supernet does not mix on edges") from None
+
+    def set_skip_dropout(self, rate: float) -> None:
+        """Change the rate of dropout behind skip connections (P-DARTS)."""
+        raise NotImplementedError
+
+    def set_drop_path(self, rate: float) -> None:
+        """Drop whole candidates other than skip connections at this rate while training."""
+        raise NotImplementedError
+
+
+def one_hot_mixture(
+    space: SupernetSpace[Any], architecture: Any, device: torch.device | str
+) -> Mixture:
+    """The mixture of one architecture alone: only its operations are computed."""
+    weights = space.one_hot(architecture)
+    return Mixture(
+        tuple(torch.tensor(each, dtype=torch.float32, device=device) for each in weights),
+        active_columns(weights),
+    )
+
+
+def active_columns(weights: Sequence[NDArray[np.float64]]) -> Active:
+    """The columns whose weight is not zero."""
+    return tuple(tuple(tuple(np.flatnonzero(row).tolist()) for row in group) for group in weights)

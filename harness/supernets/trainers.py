@@ -1,0 +1,212 @@
+"""The contract of a supernet trainer: what a search method adds to the one training loop.
+
+The loop (``harness.supernets.loop``) owns batches, schedules, checkpoints and progress. A trainer
+owns what is the method's: architecture parameters and how they are updated, the mixture that the
+weights are trained with, how candidates rank in the end. Trainers hold no loop of their own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.spaces import NetworkShape
+from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
+from harness.supernets.frame import Frame
+from harness.supernets.network import Mixture, Supernet
+
+
+def weight_optimizer(supernet: torch.nn.Module, frame: Frame) -> torch.optim.SGD:
+    """SGD over all weights of a supernet, as the frame says."""
+    return torch.optim.SGD(
+        supernet.parameters(),
+        lr=frame.learning_rate,
+        momentum=frame.momentum,
+        weight_decay=frame.weight_decay,
+        nesterov=frame.nesterov,
+    )
+
+
+class Batch(NamedTuple):
+    """images: (batch, channels, height, width), normalised and augmented, on the device;
+    labels: (batch,)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the loop.
+
+    epoch, index: from 0; ``index`` counts the steps of the epoch. progress: share of all steps
+    that are done, 0 to 1. train: the batch that weights are trained on. draw_valid: a fresh batch
+    of the validation split each time it is called; a trainer that never calls it never pays for it.
+    learning_rate: the weights' current one.
+    """
+
+    epoch: int
+    index: int
+    progress: float
+    train: Batch
+    draw_valid: Callable[[], Batch]
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainerContext:
+    """What a trainer is made with.
+
+    supernet: on its device, freshly initialised. optimizer: the weights' SGD, whose momentum
+    buffers second-order methods read. rng and generator (on the device) are streams of this run's
+    own; a trainer draws from nothing else. train_images: how many a weights epoch has. shape: the
+    supernet's, for trainers that make another one.
+    """
+
+    space: AnySupernetSpace
+    supernet: Supernet
+    frame: Frame
+    optimizer: torch.optim.SGD
+    rng: np.random.Generator
+    generator: torch.Generator
+    train_images: int
+    device: torch.device
+    shape: NetworkShape
+
+
+class SupernetTrainer(ABC):
+    """One run's state of a search method. The base class trains weights by cross-entropy."""
+
+    def __init__(self, context: TrainerContext) -> None:
+        self.context = context
+        self.supernet = context.supernet
+        self.optimizer = context.optimizer
+        self.constraint: Callable[[Mixture], Mixture] | None = None
+        """Changes every mixture that ``loss`` is asked of; selectors that decide edges one by one
+        while training goes on fix the decided ones with it."""
+
+    def replace_supernet(self, supernet: Supernet) -> None:
+        """Go on with another supernet and fresh momentum, as progressive methods do; called from
+        ``begin_epoch`` and ``load_state_dict`` alone."""
+        self.supernet = supernet.to(self.context.device)
+        if self.context.device.type == "cuda":
+            self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet.generator = self.context.generator
+        self.supernet.train()
+        self.optimizer = weight_optimizer(self.supernet, self.context.frame)
+
+    def batch_size(self) -> int:
+        """Images of a batch in the epoch that has begun; SGAS grows it."""
+        return self.context.frame.batch
+
+    def learning_rate(self, epoch: int) -> float:
+        """The weights' learning rate in an epoch, from 0; P-DARTS restarts it."""
+        return self.context.frame.learning_rate_at(epoch)
+
+    def next_epoch(self, epoch: int) -> int:
+        """What comes after an epoch that has ended: the one after it.
+
+        An earlier one where the trainer has gone back to its state before that one (DARTS-ADA), the
+        frame's ``epochs`` where it stops early (DARTS-ES). Asked once, after ``end_epoch``.
+        """
+        return epoch + 1
+
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
+        """Called before the first step of an epoch, after a resumption too."""
+
+    def end_epoch(self, epoch: int) -> None:  # noqa: B027 - optional
+        """Called after the last step of an epoch."""
+
+    def architecture_step(self, step: Step) -> None:  # noqa: B027 - optional
+        """Update the architecture parameters; called before ``weight_step``."""
+
+    def weight_step(self, step: Step) -> float:
+        """One step of SGD on the weights; returns the loss on the train batch.
+
+        Methods that train weights differently override it; clipping stays the loop's
+        (``clip_and_step``).
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(step.train, self.mixture())
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.clip_and_step()
+        return float(loss.detach())
+
+    def loss(self, batch: Batch, mixture: Mixture) -> Tensor:
+        """Mean cross-entropy of a batch under the constraint, a scalar."""
+        logits = self.supernet(batch.images, self.constrained(mixture))
+        return torch.nn.functional.cross_entropy(logits, batch.labels)
+
+    def constrained(self, mixture: Mixture) -> Mixture:
+        """The mixture as the constraint, where there is one, leaves it."""
+        return mixture if self.constraint is None else self.constraint(mixture)
+
+    def clip_and_step(self) -> None:
+        """Clip the weights' gradient as the frame says, and take the optimiser's step."""
+        if self.context.frame.clip:
+            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.context.frame.clip)
+        self.optimizer.step()
+
+    @abstractmethod
+    def mixture(self) -> Mixture:
+        """The mixture of the next weight step; may draw from the context's streams."""
+
+    @abstractmethod
+    def settled_mixture(self) -> Mixture:
+        """The mixture that the trained supernet is evaluated with; draws nothing.
+
+        Its weights are leaves or depend on ``alphas``, so that a selector may differentiate.
+        """
+
+    @abstractmethod
+    def scores(self) -> Scores:
+        """How the candidates rank by the method's own rule, such as softmax of alpha."""
+
+    def edge_scores(self) -> list[np.ndarray[Any, np.dtype[np.float64]] | None] | None:
+        """What ranks the edges of a node, where the method has more than the candidates' scores."""
+        return None
+
+    def alphas(self) -> list[Tensor]:
+        """The architecture parameters, one a group; none for methods that sample."""
+        return []
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers, strings, lists and dicts: all that a resumption needs."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of ``state_dict``."""
+
+
+@dataclass(frozen=True)
+class TrainerMethod:
+    """A registered supernet trainer (entry-point group ``nas_harness.supernet_trainers``).
+
+    settings: a frozen dataclass as ``BlackBoxMethod`` has it. create: takes a TrainerContext and
+    settings. options: what the method needs of its supernet, from settings and space; raises
+    NotApplicable where the method is not defined on the space. frame: the published training
+    frame where it differs from the protocol's, by field name, used in protocols with
+    ``published-frames``; per space name, ``""`` for all others. trains: whether there is anything
+    to train; without it the frame's epochs are left out.
+    """
+
+    summary: str
+    source: str
+    settings: type[Any]
+    create: Callable[[TrainerContext, Any], SupernetTrainer]
+    options: Callable[[AnySupernetSpace, Any], SupernetOptions] = lambda space, settings: (
+        SupernetOptions()
+    )
+    frame: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trains: bool = True
+    optimises: str = ""
+    cost: str = ""
+    memory: str = ""
+    version: int = 1

@@ -1,0 +1,272 @@
+"""Supernets trained once and kept: the recipe, the training with its checkpoints, the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from harness import registry
+from harness.artefacts import Artefact
+from harness.errors import HarnessError
+from harness.records import digest
+from harness.spaces import NetworkShape
+from harness.supernets.choices import AnySupernetSpace, SupernetSpace
+from harness.supernets.data import SupernetData
+from harness.supernets.evaluation import evaluate
+from harness.supernets.frame import Frame
+from harness.supernets.loop import EpochLoop, Streams
+from harness.supernets.network import Supernet
+from harness.supernets.trainers import (
+    SupernetTrainer,
+    TrainerContext,
+    TrainerMethod,
+    weight_optimizer,
+)
+
+KIND = "supernets"
+CHECKPOINT_SECONDS = 20.0
+"""How much work an interruption may cost, besides the epoch that it falls into."""
+VERSION = 1
+"""Raised whenever a change of the loop changes a trained supernet."""
+
+
+@dataclass(frozen=True)
+class SupernetRecipe:
+    """All that a trained supernet depends on, besides the platform's arithmetic.
+
+    settings: every setting of the trainer. shape: of the network; ``classes``, ``in_channels`` and
+    ``resolution`` are the data set's. dataset: its name with a digest of its images and split.
+    """
+
+    space: str
+    trainer: str
+    trainer_version: int
+    settings: dict[str, Any]
+    shape: NetworkShape
+    frame: Frame
+    dataset: str
+    seed: int
+
+    @property
+    def identity(self) -> str:
+        """The artefact's name."""
+        return digest({"version": VERSION, **asdict(self)})
+
+
+@dataclass
+class EpochLog:
+    """What is noted of each epoch; lists have one entry an epoch.
+
+    scores: per epoch, per group, the rows of candidate scores. valid_accuracy: percent by the
+    settled mixture, NaN for epochs that were not evaluated. eigenvalue: the largest of the Hessian
+    of the validation loss in alpha, NaN likewise. seconds: of training alone. undone_seconds: one
+    entry for each epoch that the trainer went back from; the other lists do not have it.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    valid_accuracy: list[float] = field(default_factory=list)
+    eigenvalue: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    architectures: list[str] = field(default_factory=list)
+    scores: list[list[list[list[float]]]] = field(default_factory=list)
+    undone_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many were trained, those that were undone included."""
+        return len(self.loss) + len(self.undone_seconds)
+
+    def go_back(self, epoch: int, seconds: float) -> None:
+        """Undo what was noted from ``epoch`` on, and an epoch of ``seconds`` after that."""
+        self.undone_seconds += [*self.seconds[epoch:], seconds]
+        for name, values in vars(self).items():
+            if name != "undone_seconds":
+                del values[epoch:]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A supernet as its training left it. ``fresh_epochs``: how many epochs this call trained."""
+
+    recipe: SupernetRecipe
+    space: AnySupernetSpace
+    trainer: SupernetTrainer
+    log: EpochLog
+    fresh_epochs: int
+
+    @property
+    def supernet(self) -> Supernet:
+        """The network; a progressive trainer may have replaced the one it began with."""
+        return self.trainer.supernet
+
+
+Report = Callable[[str, float], None]
+"""Told what is going on and which share of it, 0 to 1, is done."""
+
+
+def train_supernet(
+    recipe: SupernetRecipe, data: SupernetData, device: torch.device, root: Path, report: Report
+) -> Trained:
+    """The supernet of ``recipe``: read where it was trained before, else trained, or gone on with.
+
+    root: the folder of artefacts. Raises NotApplicable where the trainer is not defined on the
+    space, HarnessError where the loss becomes NaN.
+    """
+    trained = _prepared(recipe, data, device)
+    if not registry.load("supernet-trainers", recipe.trainer, TrainerMethod).trains:
+        return trained
+    artefact = Artefact(root, KIND, recipe.identity)
+    with artefact.locked():
+        state = artefact.load(device)
+        done = 0 if state is None else _take_up(trained, state)
+        if done == recipe.frame.epochs:
+            return trained
+        return _train(trained, done, data, artefact, report)
+
+
+def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) -> Trained:
+    """Everything in its first state."""
+    space = registry.load("spaces", recipe.space, SupernetSpace)
+    method = registry.load("supernet-trainers", recipe.trainer, TrainerMethod)
+    settings = method.settings(**recipe.settings)
+    supernet = _fresh_supernet(space, recipe, method, settings).to(device)
+    if device.type == "cuda":
+        supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = weight_optimizer(supernet, recipe.frame)
+    streams = _streams(recipe, device)
+    supernet.generator = streams.generator
+    context = TrainerContext(
+        space=space,
+        supernet=supernet,
+        frame=recipe.frame,
+        optimizer=optimizer,
+        rng=streams.rng,
+        generator=streams.generator,
+        train_images=len(data.train.labels),
+        device=device,
+        shape=recipe.shape,
+    )
+    trainer = method.create(context, settings)
+    return Trained(recipe, space, trainer, EpochLog(), 0)
+
+
+def _fresh_supernet(
+    space: AnySupernetSpace, recipe: SupernetRecipe, method: TrainerMethod, settings: Any
+) -> Supernet:
+    """The first weights are drawn from a stream of their own: methods that share a seed, a space
+    and a shape begin with the same ones as far as their supernets are the same."""
+    from harness.randomness import stream
+
+    rng = stream(recipe.seed, recipe.space, "supernet weights")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**63)))
+        return space.supernet(recipe.shape, method.options(space, settings))
+
+
+def _streams(recipe: SupernetRecipe, device: torch.device) -> Streams:
+    """Settings are left out, so that the arms of an ablation share their batches."""
+    return Streams.named(recipe.seed, recipe.trainer, recipe.space, "supernet", device=device)
+
+
+def _take_up(trained: Trained, state: dict[str, Any]) -> int:
+    """Load a checkpoint; returns how many epochs it holds."""
+    done = int(state["epochs"])
+    # Trainers that rebuild or freeze parts of the supernet do so before its weights are loaded.
+    trained.trainer.load_state_dict(state["trainer"])
+    trained.supernet.load_state_dict(state["supernet"])
+    trained.trainer.optimizer.load_state_dict(state["optimizer"])
+    for name, values in state["log"].items():
+        setattr(trained.log, name, list(values))
+    return done
+
+
+def _train(
+    trained: Trained, done: int, data: SupernetData, artefact: Artefact, report: Report
+) -> Trained:
+    recipe, frame = trained.recipe, trained.recipe.frame
+    streams = Streams(
+        _streams(recipe, trained.trainer.context.device).parts,
+        trained.trainer.context.rng,
+        trained.trainer.context.generator,
+    )
+    loop = EpochLoop(trained.trainer, data, frame, streams)
+    saved = time.monotonic()
+    epoch, fresh = done, 0
+    while epoch < frame.epochs:
+        begun = time.perf_counter()
+        steps = loop.steps(trained.trainer.batch_size())
+        losses = []
+        rate = trained.trainer.learning_rate(epoch)
+        if frame.drop_path:
+            trained.supernet.set_drop_path(frame.drop_path_at(epoch))
+        for number, loss in enumerate(loop.run(epoch, epochs=frame.epochs, learning_rate=rate)):
+            losses.append(loss)
+            report("training the supernet", (epoch + (number + 1) / steps) / frame.epochs)
+        if not np.isfinite(losses).all():
+            raise HarnessError(
+                f"the loss of {recipe.trainer} on {recipe.space}, seed {recipe.seed}, is no number "
+                f"in epoch {epoch + 1}; a smaller learning rate may help"
+            )
+        following = trained.trainer.next_epoch(epoch)
+        last = following >= frame.epochs
+        seconds = time.perf_counter() - begun
+        if following > epoch:
+            _note(trained, _Epoch(epoch, float(np.mean(losses)), seconds, last), data)
+        else:
+            trained.log.go_back(following, seconds)
+        epoch, fresh = following, fresh + 1
+        if last or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            artefact.save(_state(trained, epoch))
+            saved = time.monotonic()
+    return dataclasses.replace(trained, fresh_epochs=fresh)
+
+
+class _Epoch(NamedTuple):
+    """An epoch that was trained; ``last`` where the training ends with it."""
+
+    number: int
+    loss: float
+    seconds: float
+    last: bool
+
+
+def _state(trained: Trained, epochs: int) -> dict[str, Any]:
+    return {
+        "epochs": epochs,
+        "supernet": trained.supernet.state_dict(),
+        "optimizer": trained.trainer.optimizer.state_dict(),
+        "trainer": trained.trainer.state_dict(),
+        "log": asdict(trained.log),
+    }
+
+
+def _note(trained: Trained, epoch: _Epoch, data: SupernetData) -> None:
+    """Note an epoch; what is measured for it changes neither weights nor streams."""
+    log, frame = trained.log, trained.recipe.frame
+    scores = trained.trainer.scores()
+    log.loss.append(epoch.loss)
+    log.seconds.append(epoch.seconds)
+    log.scores.append([rows.tolist() for rows in scores])
+    found = trained.space.discretise(scores, trained.trainer.edge_scores())
+    log.architectures.append(trained.space.format(found))
+    log.valid_accuracy.append(float("nan"))
+    log.eigenvalue.append(float("nan"))
+    if epoch.last or epoch.number in frame.snapshot_epochs():
+        generator = torch.Generator(trained.trainer.context.device)
+        log.valid_accuracy[-1] = evaluate(
+            trained.supernet,
+            trained.trainer.settled_mixture(),
+            data.valid_batches(generator),
+            batch_statistics=False,
+        ).accuracy
+    if frame.hessian_every and (epoch.number + 1) % frame.hessian_every == 0:
+        from harness.supernets.hessian import dominant_eigenvalue
+
+        log.eigenvalue[-1] = dominant_eigenvalue(trained.trainer, data)

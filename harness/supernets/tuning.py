@@ -1,0 +1,73 @@
+"""Going on with a supernet's training while a selector decides, and going back."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+
+from harness.supernets.loop import EpochLoop, Streams
+from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.trainers import weight_optimizer
+
+
+class Tuning:
+    """Trains a supernet further, at a constant learning rate and from fresh momentum.
+
+    Batches, clipping and weight decay are those of the search, under the trainer's ``constraint``.
+    Trainers that change along the epochs stay as they were at the end. ``train_alpha`` lets the
+    trainer go on updating its architecture parameters. epochs: how many were trained so far.
+    """
+
+    def __init__(
+        self, trained: TrainedSupernet, *, learning_rate: float, train_alpha: bool
+    ) -> None:
+        self._trained = trained
+        self._learning_rate = learning_rate
+        self._train_alpha = train_alpha
+        self.epochs = 0
+        self.steps = 0
+        trainer, frame = trained.trainer, trained.frame
+        trainer.optimizer = weight_optimizer(trainer.supernet, frame)
+        if frame.drop_path:
+            # The rate of the search's end; a supernet that was read from a file has none set.
+            trainer.supernet.set_drop_path(frame.drop_path)
+        # The trainer draws from the streams of its context, so those are set at each epoch.
+        streams = Streams(
+            (*trained.streams.parts, "tuning"), trainer.context.rng, trainer.context.generator
+        )
+        self._loop = EpochLoop(trainer, trained.data, frame, streams)
+
+    def run(self, epochs: int) -> None:
+        """Train for so many epochs more."""
+        search = self._trained.frame.epochs
+        for _ in range(epochs):
+            steps = self._loop.run(
+                search + self.epochs,
+                epochs=search,
+                learning_rate=self._learning_rate,
+                train_alpha=self._train_alpha,
+            )
+            self.steps += sum(1 for _ in steps)
+            self.epochs += 1
+
+
+class Snapshot:
+    """A supernet's weights and buffers and its trainer's state, to go back to any number of times.
+
+    Momentum is no part of it: what is tuned from here begins with a fresh optimiser.
+    """
+
+    def __init__(self, trained: TrainedSupernet) -> None:
+        self._trainer = trained.trainer
+        self._constraint = trained.trainer.constraint
+        self._weights = deepcopy(trained.supernet.state_dict())
+        self._state = deepcopy(trained.trainer.state_dict())
+
+    def restore(self) -> None:
+        """Everything as it was when the snapshot was taken."""
+        # Optimisers keep the tensors that they load, and change them in place.
+        self._trainer.load_state_dict(deepcopy(self._state))
+        self._trainer.constraint = self._constraint
+        with torch.no_grad():
+            self._trainer.supernet.load_state_dict(self._weights)

@@ -1,0 +1,371 @@
+"""What holds for every selector, and what each of the others does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from adapters.methods.differentiable import darts, fixed_alpha
+from adapters.methods.sampled import single_path, untrained
+from adapters.proxies.naswot import NASWOT
+from adapters.selectors import (
+    convergence,
+    evolution,
+    magnitude,
+    perturbation,
+    proxy_sampling,
+    sampling,
+    sentinels,
+    zero_cost_pt,
+)
+from adapters.selectors.samples import mean_by_candidate
+from harness import registry
+from harness.conformance.toy_supernet import OPERATIONS, ToySpace, train_toy
+from harness.errors import NotApplicable
+from harness.methods import make_settings
+from harness.supernets.evaluation import evaluate
+from harness.supernets.network import one_hot_mixture
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.trainers import TrainerMethod
+from harness.supernets.tuning import Snapshot
+from tests.supernets.toys import INPUTS, linear, operations
+
+SPACE = ToySpace()
+
+
+@dataclass(frozen=True)
+class Case:
+    selector: SelectorMethod
+    trainer: TrainerMethod
+    settings: dict[str, Any]
+    tunes: bool = False
+
+
+CASES = {
+    "magnitude": Case(magnitude.SELECTOR, darts.TRAINER, {}),
+    "perturbation": Case(perturbation.SELECTOR, darts.TRAINER, {"tuning-epochs": 1}, tunes=True),
+    "progressive-magnitude": Case(
+        perturbation.PROGRESSIVE_MAGNITUDE, darts.TRAINER, {"tuning-epochs": 1}, tunes=True
+    ),
+    "convergence": Case(convergence.SELECTOR, darts.TRAINER, {"tuning-epochs": 1}),
+    "sampling": Case(
+        sampling.SELECTOR, single_path.TRAINER, {"samples": 20, "finalists": 5, "batch": 32}
+    ),
+    "evolution": Case(
+        evolution.SELECTOR,
+        single_path.TRAINER,
+        {"population": 6, "generations": 2, "mutants": 3, "crossovers": 3, "parents": 3},
+    ),
+    "zero-cost-pt": Case(
+        zero_cost_pt.SELECTOR,
+        untrained.TRAINER,
+        {"proposals": 2, "validation-batches": 2, "batch": 16},
+    ),
+    "proxy-sampling": Case(proxy_sampling.SELECTOR, untrained.TRAINER, {"samples": 8, "batch": 16}),
+    "random": Case(sentinels.RANDOM, untrained.TRAINER, {}),
+    "parameters": Case(sentinels.PARAMETERS, untrained.TRAINER, {"samples": 60}),
+}
+
+
+class Counting:
+    """A proxy that is known by hand: how many parameters the logits depend on."""
+
+    summary = "parameters in use"
+    source = "a test"
+    batch = 4
+
+    def score(self, network: Any, batch: Any, generator: torch.Generator) -> float | None:
+        weights = list(network.parameters())
+        found = torch.autograd.grad(network(batch.images).sum(), weights, allow_unused=True)
+        used = [w.numel() for w, g in zip(weights, found, strict=True) if g is not None]
+        return float(sum(used)) if used else None
+
+
+@pytest.fixture(autouse=True)
+def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """naswot, and the one above as ``counting``."""
+    known = {"naswot": NASWOT, "counting": Counting()}
+    real: Callable[..., Any] = registry.load
+
+    def load(kind: str, name: str, contract: type[Any]) -> Any:
+        return known[name] if kind == "proxies" else real(kind, name, contract)
+
+    monkeypatch.setattr(registry, "load", load)
+
+
+def run(case: Case, trained: TrainedSupernet) -> Selection:
+    settings = make_settings("selector", case.selector.settings, case.settings)
+    return case.selector.select(trained, settings)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_selector(name: str) -> None:
+    """Same seed, same answer; margins are those of the scores; no trace is left behind."""
+    case = CASES[name]
+    trained = train_toy(case.trainer, seed=1)
+    weights = {key: each.clone() for key, each in trained.supernet.state_dict().items()}
+    state = repr(trained.trainer.state_dict())
+    training = trained.supernet.training
+    global_state = torch.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
+    found = run(case, trained)
+    assert torch.equal(torch.get_rng_state(), global_state[0])
+    assert repr(np.random.get_state()) == global_state[1]  # noqa: NPY002
+
+    assert SPACE.parse(SPACE.format(found.architecture)) == found.architecture
+    assert [each.shape for each in found.scores] == [(3, 3)]
+    assert any(np.isfinite(each).any() for each in found.scores)
+    for mine, theirs in zip(found.margins, margins(SPACE.choice_groups, found.scores), strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+    assert all(isinstance(each, float) for each in found.costs.values())
+
+    again = run(case, train_toy(case.trainer, seed=1))
+    assert again.architecture == found.architecture
+    assert np.array_equal(again.scores[0], found.scores[0], equal_nan=True)
+    assert again.costs == found.costs
+
+    if not case.tunes:
+        for key, each in trained.supernet.state_dict().items():
+            assert torch.equal(each, weights[key]), key
+        assert trained.trainer.constraint is None
+        assert repr(trained.trainer.state_dict()) == state
+        assert trained.supernet.training == training
+        assert all(each.grad is None for each in trained.trainer.alphas()) or name != "random"
+
+
+# -- magnitude
+
+
+def test_magnitude_is_the_argmax_of_the_trainers_scores() -> None:
+    trained = train_toy(darts.TRAINER, seed=0)
+    with torch.no_grad():
+        trained.trainer.alphas()[0].copy_(torch.tensor([[0.0, 2, 1], [5, 1, 5], [-1, -2, 0]]))
+    found = magnitude.SELECTOR.select(trained, magnitude.MagnitudeSettings())
+    # The second row ties: the first candidate wins.
+    assert found.architecture == (1, 0, 2)
+    assert found.margins[0][1] == 0
+    assert np.array_equal(found.scores[0], trained.trainer.scores()[0])
+
+
+def test_magnitude_refuses_a_trainer_that_ranks_nothing() -> None:
+    for trainer in (single_path.TRAINER, fixed_alpha.TRAINER):
+        with pytest.raises(NotApplicable, match="needs a trainer that ranks"):
+            run(CASES["magnitude"], train_toy(trainer, seed=0))
+
+
+# -- convergence
+
+
+def test_convergence_measures_each_operation_from_the_same_supernet() -> None:
+    settings = convergence.ConvergenceSettings(tuning_epochs=0)
+    trained = train_toy(fixed_alpha.TRAINER, seed=0)
+    found = convergence.select(trained, settings)
+    weights = torch.full((3, 3), 1 / 3)
+    for row, column in product(range(3), range(3)):
+        one = weights.clone()
+        one[row] = torch.eye(3)[column]
+        mixture = replace(trained.trainer.settled_mixture(), weights=(one,))
+        batches = trained.data.valid_batches(trained.generator)
+        expected = evaluate(trained.supernet, mixture, batches, batch_statistics=False)
+        assert found.scores[0][row, column] == expected.accuracy
+    assert found.architecture == tuple(np.argmax(found.scores[0], axis=1).tolist())
+
+
+def test_tuning_helps_after_discretisation_and_its_costs_are_counted() -> None:
+    settings = convergence.ConvergenceSettings(edges=1, tuning_epochs=4, batch_statistics=True)
+    tuned = convergence.select(train_toy(darts.TRAINER, seed=0), settings)
+    still = convergence.select(train_toy(darts.TRAINER, seed=0), replace(settings, tuning_epochs=0))
+    measured = ~np.isnan(tuned.scores[0])
+    assert measured.sum(axis=1).tolist().count(3) == 1
+    assert measured.sum() == 3
+    assert np.nanmean(tuned.scores[0]) > np.nanmean(still.scores[0])
+    assert tuned.costs == {"validation-passes": 3, "tuning-epochs": 12, "tuning-steps": 48}
+
+
+def test_rows_that_were_not_measured_are_decided_by_the_trainer() -> None:
+    trained = train_toy(darts.TRAINER, seed=0)
+    own = np.argmax(trained.trainer.scores()[0], axis=1)
+    settings = convergence.ConvergenceSettings(edges=1, tuning_epochs=0)
+    found = convergence.select(trained, settings)
+    row = int(np.flatnonzero(~np.isnan(found.scores[0]).any(axis=1))[0])
+    expected = own.copy()
+    expected[row] = np.argmax(found.scores[0][row])
+    assert found.architecture == tuple(expected.tolist())
+
+
+def test_a_snapshot_brings_everything_back_twice() -> None:
+    trained = train_toy(darts.TRAINER, seed=0)
+    snapshot = Snapshot(trained)
+    before = repr((trained.supernet.state_dict(), trained.trainer.state_dict()))
+    for _ in range(2):
+        run(CASES["perturbation"], trained)
+        assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) != before
+        snapshot.restore()
+        assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) == before
+        assert trained.trainer.constraint is None
+
+
+# -- sampling and evolution
+
+
+def accuracies(trained: TrainedSupernet, *, batch_statistics: bool) -> dict[Any, float]:
+    """Of every architecture on the whole validation split, in one batch."""
+    return {
+        each: evaluate(
+            trained.supernet,
+            one_hot_mixture(SPACE, each, "cpu"),
+            trained.data.valid_batches(trained.generator),
+            batch_statistics=batch_statistics,
+        ).accuracy
+        for each in SPACE.enumerate()
+    }
+
+
+def test_sampling_finds_the_best_and_scores_operations_by_their_means() -> None:
+    trained = train_toy(single_path.TRAINER, seed=0)
+    truth = accuracies(trained, batch_statistics=False)
+    found = sampling.select(trained, sampling.SamplingSettings(samples=200, batch=128))
+    assert truth[found.architecture] == max(truth.values())
+    drawn = found.scores[0]
+    for row, column in product(range(3), range(3)):
+        holding = [value for each, value in truth.items() if each[row] == column]
+        # Some seventy samples of values that spread by some ten percent.
+        assert drawn[row, column] == pytest.approx(np.mean(holding), abs=6)
+    assert found.costs == {"validation-batches": 200, "validation-passes": 0}
+
+
+def test_finalists_are_judged_on_the_whole_split() -> None:
+    trained = train_toy(single_path.TRAINER, seed=0)
+    truth = accuracies(trained, batch_statistics=False)
+    settings = sampling.SamplingSettings(
+        samples=60, rounds=2, finalists=30, shared_batch=True, batch=8
+    )
+    found = sampling.select(trained, settings)
+    assert truth[found.architecture] == max(truth.values())
+    assert found.costs == {"validation-batches": 120, "validation-passes": 60}
+
+
+def test_evolution_evaluates_nothing_twice_and_finds_the_best() -> None:
+    trained = train_toy(single_path.TRAINER, seed=0)
+    settings = evolution.EvolutionSettings(population=9, generations=8, mutants=4, crossovers=4)
+    truth = accuracies(trained, batch_statistics=True)
+    found = evolution.select(trained, settings)
+    assert found.costs["validation-passes"] <= SPACE.size
+    assert truth[found.architecture] == max(truth.values())
+
+
+def test_evolution_of_one_generation_is_the_best_of_a_population() -> None:
+    settings = evolution.EvolutionSettings(population=10, generations=1)
+    found = evolution.select(train_toy(single_path.TRAINER, seed=0), settings)
+    assert found.costs["validation-passes"] == 10
+
+
+def test_means_by_candidate_by_hand() -> None:
+    cells = [(0, 1, 2), (0, 2, 2), (1, 1, 2)]
+    found = mean_by_candidate(SPACE, cells, [10.0, 20.0, 60.0])[0]
+    expected = [[15, 60, np.nan], [np.nan, 35, 20], [np.nan, np.nan, 30]]
+    assert np.array_equal(found, expected, equal_nan=True)
+    found = mean_by_candidate(SPACE, cells, [10.0, np.nan, 60.0])[0]
+    assert np.array_equal(found[1], [np.nan, 35, np.nan], equal_nan=True)
+
+
+# -- proxies
+
+
+def test_zero_cost_pt_keeps_what_the_proxy_misses_most() -> None:
+    settings = zero_cost_pt.ZeroCostSettings(proxy="counting", proposals=3, validation_batches=1)
+    found = zero_cost_pt.select(train_toy(untrained.TRAINER, seed=0), settings)
+    # Only the convolution has parameters, so its deletion leaves the fewest.
+    assert [OPERATIONS[each] for each in found.architecture] == ["conv_1x1"] * 3
+    gaps = found.scores[0][:, 2] - found.scores[0][:, 1]
+    assert gaps.tolist() == [128.0] * 3, "two cells of 8 x 8 weights"
+    assert found.costs["proxy-evaluations"] == 3 * 9
+    assert found.notes == ("1 distinct architectures in 3 proposals",)
+
+
+def test_zero_cost_pt_compares_its_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where proposals differ, the one whose network has the highest sum of scores wins."""
+    proposed = iter([(0, 1, 2), (2, 2, 2), (0, 1, 2), (1, 2, 1)])
+    blank = [np.zeros((3, 3))]
+    monkeypatch.setattr(
+        zero_cost_pt,
+        "_propose",
+        lambda *given: Selection(next(proposed), blank, margins(SPACE.choice_groups, blank)),
+    )
+    settings = zero_cost_pt.ZeroCostSettings(proxy="counting", proposals=4, validation_batches=5)
+    found = zero_cost_pt.select(train_toy(untrained.TRAINER, seed=0), settings)
+    assert found.architecture == (2, 2, 2)
+    assert found.costs["proxy-evaluations"] == 3 * 5
+
+
+def test_proxy_sampling_takes_the_highest_score() -> None:
+    settings = proxy_sampling.ProxySamplingSettings(proxy="counting", samples=100)
+    found = proxy_sampling.select(train_toy(untrained.TRAINER, seed=0), settings)
+    assert found.architecture == (2, 2, 2)
+    assert found.costs["proxy-evaluations"] == 100
+
+
+# -- sentinels
+
+
+def test_random_is_uniform_and_its_scores_say_what_it_took() -> None:
+    trained = train_toy(untrained.TRAINER, seed=0)
+    drawn = [run(CASES["random"], trained) for _ in range(2700)]
+    counts = dict.fromkeys(SPACE.enumerate(), 0)
+    for each in drawn:
+        counts[each.architecture] += 1
+        assert SPACE.discretise(each.scores) == each.architecture
+    # Six standard deviations of a count of mean 100.
+    assert max(abs(count - 100) for count in counts.values()) < 60
+
+
+def test_parameters_are_counted_exactly() -> None:
+    trained = train_toy(untrained.TRAINER, seed=0)
+    found = sentinels.select_parameters(trained, sentinels.ParametersSettings(samples=200))
+    assert found.architecture == (2, 2, 2)
+    # In either cell 8 x 8 weights, and a scale and a shift for each of 8 channels.
+    assert found.scores[0].tolist() == [[0, 0, 2 * (64 + 16)]] * 3
+
+
+# -- supernets with a part of the candidates, and choices of inputs
+
+
+def test_selectors_of_whole_architectures_refuse_a_narrowed_supernet() -> None:
+    kept = {"cell": (("none", "conv_1x1"),) * 3}
+    narrow = replace(
+        single_path.TRAINER,
+        trains=False,
+        options=lambda space, settings: replace(
+            single_path.TRAINER.options(space, settings), candidates=kept
+        ),
+    )
+    with pytest.raises(NotApplicable, match="part of the candidates"):
+        run(CASES["sampling"], train_toy(narrow, seed=0))
+
+
+def test_perturbation_of_a_narrowed_supernet_scores_what_is_left() -> None:
+    kept = {"cell": (("none", "conv_1x1"),) * 3}
+    narrow = replace(
+        fixed_alpha.TRAINER,
+        trains=False,
+        options=lambda space, settings: replace(
+            fixed_alpha.TRAINER.options(space, settings), candidates=kept
+        ),
+    )
+    settings = perturbation.PerturbationSettings(tuning_epochs=0)
+    found = perturbation.select(train_toy(narrow, seed=0), settings)
+    assert np.isnan(found.scores[0]).tolist() == [[False, True, False]] * 3
+    assert 1 not in found.architecture
+
+
+def test_convergence_measures_inputs_alone() -> None:
+    trained = linear(
+        operations("normal", "a", "b"), INPUTS, values=[np.ones((5, 2)), [[1.0, 3.0, 2.0]]]
+    )
+    found = convergence.select(trained, convergence.ConvergenceSettings(tuning_epochs=0))
+    assert found.architecture[1] == ((0, 1), (0, 2))
