@@ -19,11 +19,13 @@ from harness.errors import HarnessError, did_you_mean
 
 VERBS = {
     "run": ("harness.commands.run:run", "Run a suite and show its leaderboard."),
+    "train": ("harness.commands.train:train", "Train one architecture from scratch, and keep it."),
     "leaderboard": (
         "harness.commands.leaderboard:leaderboard",
         "Show, write or plot the leaderboard of runs already done.",
     ),
     "tables": ("harness.commands.tables:group", "Import, list, check and export benchmark tables."),
+    "proxies": ("harness.commands.proxies:group", "Rank a table's cells without training them."),
     "ls": ("harness.commands.ls:ls", "List methods, spaces, tables, suites and other adapters."),
     "doctor": ("harness.commands.doctor:doctor", "Say what is installed, where things lie."),
     "bench": ("harness.commands.bench:bench", "Measure how fast the harness is on this machine."),

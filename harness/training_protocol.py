@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
-from harness.errors import UnknownName
+import msgspec
+
+from harness import strict_toml
+from harness.errors import HarnessError, UnknownName
 from harness.records import digest
 
 
@@ -74,9 +79,41 @@ PROTOCOLS = {
 }
 """The protocols by name. A protocol is never changed; a better one gets a new name."""
 
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A protocol as a TOML file holds it; its name is the file's. Nesterov needs a momentum."""
+
+    summary: str
+    epochs: _Count
+    batch: _Count
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)]
+    momentum: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)]
+    patch: _Count
+    channels: _Count
+    cells: _Count
+    test_every: _Count
+
 
 def training_protocol(name: str) -> TrainingProtocol:
-    """The protocol of that name. Raises UnknownName."""
-    if name not in PROTOCOLS:
-        raise UnknownName("training protocol", name, PROTOCOLS)
-    return PROTOCOLS[name]
+    """The protocol of that name, or the one in the file of that path, which ends in ``.toml``.
+
+    Raises UnknownName, BadSuite for a file that is wrong, HarnessError for one that would give
+    another protocol the name of one that ships.
+    """
+    if not name.endswith(".toml"):
+        if name not in PROTOCOLS:
+            raise UnknownName("training protocol", name, PROTOCOLS)
+        return PROTOCOLS[name]
+    path = Path(name)
+    content = msgspec.structs.asdict(strict_toml.read(path, _File))
+    protocol = TrainingProtocol(name=path.stem, **content)
+    shipped = PROTOCOLS.get(path.stem)
+    if shipped is not None and shipped.identity != protocol.identity:
+        raise HarnessError(
+            f"{path}: {path.stem!r} is the name of a protocol that ships and says otherwise; "
+            "give the file another name"
+        )
+    return protocol

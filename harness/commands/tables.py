@@ -1,4 +1,4 @@
-"""``harness tables``: import, build, list, check, study, query and export benchmark tables."""
+"""``harness tables``: import, build, try, list, check, study, query and export benchmark tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 
 from harness.commands.tables_build import build
 from harness.commands.tables_study import study
+from harness.commands.tables_trained import trained
+from harness.commands.tables_trial import trial
 from harness.commands.tables_verify import verify
 from harness.errors import HarnessError
 
@@ -31,7 +33,7 @@ def group() -> None:
     """Import, build, list, check, study and export benchmark tables."""
 
 
-for command in (build, study, verify):
+for command in (build, study, trained, trial, verify):
     group.add_command(command)
 
 
@@ -190,7 +192,10 @@ def _line(name: str) -> dict[str, Any]:
 def _description(table: BenchmarkTable) -> dict[str, Any]:
     manifest = table.manifest
     built = manifest.info.built
-    trained = {"built": f"{built.dataset} by {built.protocol}, {built.identity}"} if built else {}
+    trained = {}
+    if built:
+        trained["built"] = f"{built.dataset} by {built.protocol['name']}, {built.identity}"
+        trained["results hash"] = manifest.results_checksum
     return {
         "name": table.name,
         "space": manifest.space,
@@ -264,7 +269,8 @@ def _grid(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    shown = Table(box=box.SIMPLE_HEAD)
+    # So narrow that the longest name that ships leaves room for a whole checksum in 80 columns.
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         shown.add_column(column, overflow="fold", no_wrap=column in _SHOWN)
     return shown

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands.progress import progress_bar
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from harness.tables.build_plan import BuildPlan, Shard
 
 
 @click.command(name="build")
 @click.argument("space")
 @click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
-@click.option("--protocol", default="flat-12", show_default=True, help="The training protocol.")
+@click.option(
+    "--protocol",
+    default="flat-12",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="The training protocol.",
+)
 @click.option("--seeds", default="0-2", show_default=True, help="Seeds, such as 0-2 or 0,3,7.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="A torch device.")
@@ -47,21 +58,23 @@ def build(space: str, dataset: str, protocol: str, name: str | None, **given: An
     from harness.tables import catalog
     from harness.tables.build_plan import BuildPlan, Shard
     from harness.tables.manifest import check_name
+    from harness.training_protocol import training_protocol
 
     name = check_name(name or f"{space}-{dataset}")
     if catalog.imported(name).exists() and not given["replace"]:
         raise HarnessError(f"a table {name!r} exists already; give --replace or another --name")
+    chosen = training_protocol(protocol)
     order = _Order(
         name=name,
         seeds=parse_seeds(given["seeds"]),
         shard=Shard.parse(given["shard"]),
-        work=given["work"] or home() / "builds" / f"{name}-{protocol}",
+        work=given["work"] or home() / "builds" / f"{name}-{chosen.name}",
         merge=given["merge"],
         workers=given["workers"],
         device=given["device"],
         replace=given["replace"],
     )
-    _carry_out(BuildPlan.of(space, dataset, protocol), order)
+    _carry_out(BuildPlan.of(space, dataset, chosen), order)
 
 
 @dataclass(frozen=True)
@@ -79,10 +92,14 @@ class _Order:
 
 
 def _carry_out(plan: BuildPlan, order: _Order) -> None:
+    from rich.console import Console
+
     from harness.tables import catalog
     from harness.tables.build_journal import BuildJournal
-    from harness.tables.building import failures, train_chunks, write_table
+    from harness.tables.building import check_device, failures, train_chunks, write_table
+    from harness.tables.manifest import Manifest
 
+    check_device(order.device)
     journal = BuildJournal(order.work, plan)
     every, own = plan.chunks(order.seeds), plan.chunks(order.seeds, order.shard)
     with journal.locked():
@@ -91,15 +108,15 @@ def _carry_out(plan: BuildPlan, order: _Order) -> None:
             click.echo(f"took {taken} chunks from {folder}")
         done = sum(map(journal.holds, own))
         click.echo(f"{len(own)} chunks, {done} of them finished, in {order.work}")
-        watch = Stopwatch(len(own) - done)
-        train_chunks(
-            plan,
-            journal,
-            own,
-            workers=order.workers,
-            device=order.device,
-            finished=lambda chunk: click.echo(watch.line(str(chunk))),
-        )
+        with reporting(len(own) - done, Console(stderr=True)) as finished:
+            train_chunks(
+                plan,
+                journal,
+                own,
+                workers=order.workers,
+                device=order.device,
+                finished=lambda chunk: finished(str(chunk)),
+            )
         missing = len(every) - sum(map(journal.holds, every))
         if missing:
             click.echo(f"this shard is finished; {missing} chunks of other shards are missing")
@@ -110,7 +127,26 @@ def _carry_out(plan: BuildPlan, order: _Order) -> None:
         )
     for architecture, seed, reason in failures(plan, journal, order.seeds):
         click.echo(f"failed: {architecture} seed {seed}: {reason}")
-    click.echo(f"wrote {folder}")
+    manifest = Manifest.read(folder)
+    click.echo(
+        f"wrote {folder}: checksum {manifest.checksum}, without measured seconds "
+        f"{manifest.results_checksum}"
+    )
+
+
+@contextmanager
+def reporting(total: int, console: Console) -> Iterator[Callable[[str], None]]:
+    """Say how far ``total`` pieces of work are: give each to the callback when it is done.
+
+    A bar where standard error is a terminal; anywhere else lines on it, which a log can keep.
+    """
+    if not console.is_terminal:
+        watch = Stopwatch(total)
+        yield lambda what: click.echo(watch.line(what), err=True)
+        return
+    with progress_bar(console) as bar:
+        task = bar.add_task("training", total=total)
+        yield lambda what: bar.update(task, advance=1, description=what)
 
 
 class Stopwatch:

@@ -57,17 +57,9 @@ def study(name: str, against: tuple[str, ...], output: Path | None) -> None:
 
 
 def _others(table: BenchmarkTable, against: tuple[str, ...]) -> list[BenchmarkTable]:
-    """The tables to compare with. Raises UnknownName, HarnessError for one of another space."""
+    """The tables to compare with: those named, or else the one named like the space, if any."""
     from harness.tables import catalog
 
     space = table.space.name
-    named = against or tuple(
-        other for other in catalog.names() if other == space and other != table.name
-    )
-    others = [catalog.open_table(other) for other in named]
-    for other in others:
-        if other.space.name != space:
-            raise HarnessError(
-                f"table {other.name} is of space {other.space.name}, {table.name} of {space}"
-            )
-    return others
+    found = [space] if space in catalog.names() and space != table.name else []
+    return catalog.open_tables(against or found, space)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,10 +42,9 @@ def train_chunks(
     """
     missing = iter([chunk for chunk in chunks if not journal.holds(chunk)])
     if workers == 1:
-        with single_threaded():
-            for chunk in missing:
-                journal.write(chunk, _train(plan, chunk, device))
-                finished(chunk)
+        for chunk in missing:
+            journal.write(chunk, _train(plan, chunk, device))
+            finished(chunk)
         return
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_set_up_worker, initargs=(plan, device)
@@ -176,31 +177,77 @@ def _info(plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int], name: st
         licence=plan.dataset.licence,
         description=f"{plan.protocol.summary}; {len(plan.groups):,} functions trained with seeds "
         f"{', '.join(map(str, seeds))}; {failed} trainings failed",
-        built=Built(plan.dataset.name, plan.protocol.name, plan.identity, journal.process),
+        built=Built(
+            plan.dataset.name,
+            dataclasses.asdict(plan.protocol),
+            plan.identity,
+            journal.process,
+        ),
     )
+
+
+def train_repeatably(
+    plan: BuildPlan, architectures: Sequence[Any], seed: int, device: str
+) -> TrainedBatch:
+    """Train some architectures by the plan; the same again wherever this is called."""
+    with repeatable(device):
+        return plan.trainer.train(
+            architectures,
+            seed=seed,
+            dataset=plan.dataset,
+            protocol=plan.protocol,
+            device=device,
+        )
 
 
 def _train(plan: BuildPlan, chunk: Chunk, device: str) -> TrainedBatch:
-    return plan.trainer.train(
-        plan.trained_in(chunk),
-        seed=chunk.seed,
-        dataset=plan.dataset,
-        protocol=plan.protocol,
-        device=device,
-    )
+    return train_repeatably(plan, plan.trained_in(chunk), chunk.seed, device)
+
+
+def check_device(device: str) -> None:
+    """Raises HarnessError where torch knows no such device, or this machine has none."""
+    import torch
+
+    try:
+        torch.zeros(1, device=torch.device(device)).item()
+    except (RuntimeError, AssertionError) as error:
+        (reason, *_) = str(error).splitlines() or [type(error).__name__]
+        raise HarnessError(
+            f"device {device!r} cannot be used here: {reason}; `harness doctor` says what can"
+        ) from None
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """Keep torch to one thread: the number of threads can change the last digit of a sum."""
+def repeatable(device: str) -> Iterator[None]:
+    """Keep torch to what gives the same result again.
+
+    On the processor that is one thread: their number can change the last digit of a sum. On
+    other devices it is the deterministic form of every operation that has one, too.
+    """
     import torch
 
-    before = torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        with nullcontext() if device.startswith("cpu") else _deterministic():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    import torch
+
+    # cuBLAS reads it when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(before, warn_only=lenient)
 
 
 _worker: list[tuple[BuildPlan, str]] = []
@@ -208,9 +255,6 @@ _worker: list[tuple[BuildPlan, str]] = []
 
 
 def _set_up_worker(plan: BuildPlan, device: str) -> None:
-    import torch
-
-    torch.set_num_threads(1)
     _worker.append((plan, device))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import registry
@@ -47,6 +48,15 @@ def open_table(name: str) -> BenchmarkTable:
     manifest = Manifest.read(folder)
     space = registry.load("spaces", manifest.space, SearchSpace)
     return BenchmarkTable(folder, space, manifest)
+
+
+def open_tables(chosen: Sequence[str], space: str) -> list[BenchmarkTable]:
+    """Open tables of one space by name. Raises UnknownName, BadTable, HarnessError for others."""
+    tables = [open_table(name) for name in chosen]
+    for table in tables:
+        if table.space.name != space:
+            raise HarnessError(f"table {table.name} is of space {table.space.name}, not {space}")
+    return tables
 
 
 def _shipped(name: str) -> Path:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,9 @@ QUANTITIES: Mapping[str, str] = {
     "latency_seconds": "seconds",
 }
 """What a cost block may hold, with its unit."""
+
+MEASURED = frozenset({"train_seconds_per_epoch", "validation_seconds", "latency_seconds"})
+"""The quantities that are a machine's and a moment's: no two builds measure the same."""
 
 DTYPES = ("float32", "float64")
 
@@ -93,12 +96,12 @@ class CostEntry:
 class Built:
     """How a table was trained by ``harness tables build``: what it takes to train it again.
 
-    dataset, protocol: registered names. identity: of the ``BuildPlan``. process: the versions and
-    the machine of the process that began the build.
+    dataset: a registered name. protocol: every field of the ``TrainingProtocol``. identity: of the
+    ``BuildPlan``. process: the versions and the machine of the process that began the build.
     """
 
     dataset: str
-    protocol: str
+    protocol: Mapping[str, Any]
     identity: str
     process: Mapping[str, Any]
 
@@ -145,14 +148,23 @@ class Manifest:
     def checksum(self) -> str:
         """A hash of all that can change a query's answer: 16 hexadecimal digits.
 
-        Names, dates and the order in which blocks were written are no part of it.
+        Names, dates and the order in which blocks were written are no part of it. Measured
+        seconds are, because a search that pays in seconds depends on them.
         """
+        return self._checksum(self.costs)
+
+    @cached_property
+    def results_checksum(self) -> str:
+        """The checksum without what ``MEASURED`` names: equal where two builds trained the same."""
+        return self._checksum([cost for cost in self.costs if cost.quantity not in MEASURED])
+
+    def _checksum(self, costs: Iterable[CostEntry]) -> str:
         blocks = sorted(
             [*(str(part) for part in block.id), ",".join(map(str, block.epochs)), block.sha256]
             for block in self.blocks
         )
-        costs = sorted([cost.quantity, cost.dataset, cost.sha256] for cost in self.costs)
-        content = [FORMAT, self.space, sorted(self.files.items()), blocks, costs]
+        chosen = sorted([cost.quantity, cost.dataset, cost.sha256] for cost in costs)
+        content = [FORMAT, self.space, sorted(self.files.items()), blocks, chosen]
         return _digest(content)[:16]
 
     def write(self, folder: Path) -> None:

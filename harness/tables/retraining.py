@@ -12,9 +12,10 @@ from harness.datasets import SPLITS
 from harness.errors import HarnessError
 from harness.spaces import Epochs
 from harness.tables.build_plan import BuildPlan
-from harness.tables.building import single_threaded
+from harness.tables.building import train_repeatably
 from harness.tables.table import BenchmarkTable
 from harness.training import TrainedBatch
+from harness.training_protocol import TrainingProtocol
 
 LOSS_TOLERANCE = 1e-3
 """Relative difference of the first epoch's training loss, before rounding has grown."""
@@ -42,7 +43,7 @@ class Comparison(NamedTuple):
 def plan_of(table: BenchmarkTable) -> BuildPlan:
     """The plan that a table was built by.
 
-    Raises HarnessError for a table that was not built here, and where the plan of that name is
+    Raises HarnessError for a table that was not built here, and where the plan of those names is
     another one now.
     """
     built = table.manifest.info.built
@@ -51,13 +52,18 @@ def plan_of(table: BenchmarkTable) -> BuildPlan:
             f"table {table.name} was imported, not trained by `harness tables build`: there is "
             "nothing to train again"
         )
-    plan = BuildPlan.of(table.space.name, built.dataset, built.protocol)
+    by_another = HarnessError(
+        f"table {table.name} was built by another version of trainer, data set {built.dataset} "
+        f"or protocol {built.protocol.get('name')}: it can be trained again with nas-harness "
+        f"{built.process.get('harness')}, revision {built.process.get('revision')}"
+    )
+    try:
+        protocol = TrainingProtocol(**built.protocol)
+    except TypeError:
+        raise by_another from None
+    plan = BuildPlan.of(table.space.name, built.dataset, protocol)
     if plan.identity != built.identity:
-        raise HarnessError(
-            f"table {table.name} was built by another version of trainer, data set {built.dataset} "
-            f"or protocol {built.protocol}: it can be trained again with nas-harness "
-            f"{built.process.get('harness')}, revision {built.process.get('revision')}"
-        )
+        raise by_another
     return plan
 
 
@@ -88,10 +94,7 @@ def train_again(
     }
     for key, seed in zip(drawn.tolist(), drawn_seeds.tolist(), strict=True):
         member, trained = members[key]
-        with single_threaded():
-            batch = plan.trainer.train(
-                [trained], seed=seed, dataset=plan.dataset, protocol=plan.protocol, device=device
-            )
+        batch = train_repeatably(plan, [trained], seed, device)
         yield _compared(table, plan, member, seed, batch)
 
 

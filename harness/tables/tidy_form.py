@@ -119,6 +119,15 @@ def export_costs(table: BenchmarkTable, path: Path) -> int:
     return count
 
 
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write an Arrow table that has the columns already; the ending of ``path`` is the form.
+
+    Raises HarnessError for another kind of file.
+    """
+    with _writer(path, table.schema) as file:
+        file.write_table(table)
+
+
 def _of_block(table: BenchmarkTable, block: BlockEntry, epochs: Epochs) -> NDArray[Any]:
     return table.column(
         metric=block.metric,

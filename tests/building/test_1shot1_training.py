@@ -204,3 +204,12 @@ def test_images_that_do_not_fit_are_refused(digits: ImageDataset) -> None:
         protocol = dataclasses.replace(SHORT, **change)
         with pytest.raises(HarnessError, match=complaint):
             TRAINER_2.train(CELLS[:1], seed=0, dataset=digits, protocol=protocol)
+
+
+def test_channels_too_few_to_share_are_refused(digits: ImageDataset) -> None:
+    narrow = dataclasses.replace(SHORT, channels=2)
+    with pytest.raises(HarnessError, match="has 2 channels, which 3 vertices of a cell would"):
+        TRAINER_2.train(CELLS, seed=0, dataset=digits, protocol=narrow)
+    enough = dataclasses.replace(narrow, channels=3, epochs=1)
+    found = TRAINER_2.train(CELLS, seed=0, dataset=digits, protocol=enough)
+    assert found.failures == ("",) * len(CELLS)

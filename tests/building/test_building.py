@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from rich.console import Console
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.commands.tables_build import Stopwatch, build
+from harness.commands.tables_build import Stopwatch, build, reporting
 from harness.errors import BadTable, HarnessError, MissingCell
 from harness.spaces import Epochs
 from harness.tables import catalog
@@ -21,9 +24,18 @@ from harness.tables.build_journal import BuildJournal
 from harness.tables.build_plan import BuildPlan, Chunk, Shard
 from harness.tables.building import failures, train_chunks, write_table
 from harness.tables.table import BenchmarkTable
+from harness.training import TrainedBatch
 from tests.building.toys import ToyTrainer, toy_plan
 
 SEEDS = (0, 4)
+
+
+class SlowTrainer(ToyTrainer):
+    """Trains as the toy does, in twice the time."""
+
+    def train(self, *args: object, **named: object) -> TrainedBatch:
+        batch = super().train(*args, **named)  # type: ignore[arg-type]
+        return batch._replace(seconds=2 * batch.seconds)
 
 
 @pytest.fixture
@@ -221,6 +233,49 @@ def test_command_builds_merges_and_refuses_to_overwrite(
     ))  # fmt: skip
     with pytest.raises(HarnessError, match="exists already"):
         run("--work", str(tmp_path / "one"))
+
+
+def test_the_same_results_are_known_by_their_checksum(trainer: ToyTrainer, tmp_path: Path) -> None:
+    """Seconds are part of the checksum, which searches rest on, and not of the results'."""
+    plan, slow = toy_plan(trainer), toy_plan(SlowTrainer(trainer.diary))
+    tables = [
+        make_table(each, do_build(each, tmp_path / f"w{i}", each.chunks(SEEDS)), tmp_path / f"t{i}")
+        for i, each in enumerate((plan, slow))
+    ]
+    assert len({table.checksum for table in tables}) == 2
+    assert len({table.manifest.results_checksum for table in tables}) == 1
+    asked = {"quantity": "train_seconds_per_epoch", "dataset": "toy"}
+    first, second = (table.cost_column(**asked) for table in tables)
+    np.testing.assert_allclose(second, 2 * first)
+
+
+@pytest.mark.parametrize("device", ["cuda", "meta", "gpu"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(
+    trainer: ToyTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    monkeypatch.setattr(BuildPlan, "of", lambda *names: toy_plan(trainer))
+    work = tmp_path / "work"
+    arguments = ["nas-bench-201", "--work", str(work), "--device", device]
+    with pytest.raises(HarnessError, match=f"device '{device}' cannot be used here: ") as caught:
+        CliRunner().invoke(build, arguments, catch_exceptions=False)
+    assert "\n" not in str(caught.value)
+    assert not work.exists()
+
+
+def test_a_terminal_gets_a_bar_and_a_log_gets_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=100)
+    with reporting(2, terminal) as finished:
+        finished("chunk 0 of seed 1")
+        finished("chunk 1 of seed 1")
+    assert "chunk 1 of seed 1" in shown.getvalue()
+    assert "2/2" in shown.getvalue()
+    assert capsys.readouterr() == ("", "")
+    with reporting(2, Console(file=shown, force_terminal=False)) as finished:
+        finished("chunk 0 of seed 1")
+    assert capsys.readouterr().err.startswith("1/2 chunk 0 of seed 1: 0.0 min gone")
 
 
 def test_stopwatch_counts_what_is_left() -> None:

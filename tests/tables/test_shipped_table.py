@@ -1,7 +1,8 @@
-"""The table inside the package is whole, small, and what the suite's first run needs."""
+"""The tables inside the package are whole, small, and what the suite's first run needs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +16,48 @@ from harness.tables import catalog
 from harness.tables.table import BenchmarkTable
 from harness.training_protocol import training_protocol
 
-NAME = "nas-bench-201-digits"
-MOST_BYTES = 12_000_000
-
-pytestmark = pytest.mark.skipif(
-    NAME not in registry.names("tables"), reason=f"the table {NAME} is not in this package"
-)
-
-
-@pytest.fixture
-def table() -> BenchmarkTable:
-    return catalog.open_table(NAME)
+IN_SUITE = "nas-bench-201-digits"
+SHIPPED: Mapping[str, tuple[int, int]] = {
+    IN_SUITE: (15_625, 5_224),
+    "nas-bench-1shot1-1-digits": (14_580, 2_685),
+}
+"""Name -> how many architectures it answers for, and how many functions were trained."""
+MOST_BYTES = 20_000_000
 
 
-def test_it_is_whole_and_small(table: BenchmarkTable) -> None:
-    assert table.name == NAME
-    assert table.verify() > 20
-    assert table.size == 15_625
-    files = [file for file in table.folder.rglob("*") if file.is_file()]
+@pytest.fixture(params=SHIPPED)
+def table(request: pytest.FixtureRequest) -> BenchmarkTable:
+    return catalog.open_table(request.param)
+
+
+def test_no_other_ships() -> None:
+    assert set(registry.names("tables")) == set(SHIPPED)
+
+
+def test_together_they_are_small() -> None:
+    folders = [catalog.open_table(name).folder for name in SHIPPED]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
 
 
-def test_it_is_of_the_code_that_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_whole(table: BenchmarkTable) -> None:
+    size, functions = SHIPPED[table.name]
+    assert table.verify() == 24
+    assert table.size == table.space.size == size
+    assert f"{functions:,} functions trained with seeds 0, 1, 2" in table.manifest.info.description
+
+
+def test_it_is_of_the_code_that_is_here(
+    table: BenchmarkTable, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Trained again, cells come out as they stand there, up to this machine's rounding."""
-    assert run(["tables", "verify", NAME, "--sample", "3"]) == 0
+    assert run(["tables", "verify", table.name, "--sample", "3"]) == 0
     assert "0 different" in capsys.readouterr().out
 
 
 def test_every_value_is_there(table: BenchmarkTable) -> None:
     epochs = training_protocol("flat-12").epochs
+    assert {block.seed for block in table.manifest.blocks} == {0, 1, 2}
     for block in table.manifest.blocks:
         assert (block.dataset, block.epochs) == ("digits", tuple(range(1, epochs + 1)))
         for fidelity in block.fidelities:
@@ -56,9 +70,10 @@ def test_every_value_is_there(table: BenchmarkTable) -> None:
                 assert 0 <= column.min() <= column.max() <= 100
 
 
-def test_the_budget_pays_for_as_many_trainings_as_the_benchmarks(table: BenchmarkTable) -> None:
+def test_the_budget_pays_for_as_many_trainings_as_the_benchmarks() -> None:
     """12,000 seconds of NAS-Bench-201 pay for 109.4 random cells at 109.68 seconds each."""
-    (task,) = protocols.load(NAME)[1].task
+    table = catalog.open_table(IN_SUITE)
+    (task,) = protocols.load(IN_SUITE)[1].task
     rows = table.rows_of_keys(table.keys)
     seconds = table.costs(rows, quantity="train_seconds_per_epoch", dataset="digits")
     trainings = task.budget / (task.signal.schedule * float(seconds.mean()))
@@ -67,7 +82,7 @@ def test_the_budget_pays_for_as_many_trainings_as_the_benchmarks(table: Benchmar
 
 def test_the_suite_runs_without_any_import(tmp_path: Path) -> None:
     plan = make_plan(load("nas-bench-201"), Choice("laptop"), catalog.open_table)
-    assert {spec.table for spec in plan.specs} == {NAME}
+    assert {spec.table for spec in plan.specs} == {IN_SUITE}
     store, output = tmp_path / "runs.sqlite", tmp_path / "out"
     chosen = ("--seeds", "0", "--methods", "random-search,hyperband", "--workers", "1")
     arguments = ["run", "--suite", "nas-bench-201", *chosen, "--store", str(store)]

@@ -1,0 +1,116 @@
+"""``harness train``: train one architecture from scratch by an evaluation protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.threads import limit_threads
+
+if TYPE_CHECKING:
+    from harness.evaluation_table import TrainedResult
+    from harness.workshop import Report
+
+
+@click.command()
+@click.argument("space")
+@click.argument("architecture")
+@click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
+)
+@click.option(
+    "--protocol",
+    default="digits-small",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="The evaluation protocol.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def train(  # noqa: PLR0913 - one parameter an option
+    space: str,
+    architecture: str,
+    dataset: str,
+    data: Path | None,
+    protocol: str,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train ARCHITECTURE of SPACE, in its native notation, and print its test accuracy.
+
+    A training is kept: the same command trains nothing again, and goes on where it was cut off.
+    """
+    limit_threads(1)
+    from harness import registry
+    from harness.evaluation_protocol import evaluation_protocol
+    from harness.spaces import SearchSpace
+    from harness.workshop import Workshop
+
+    # What costs little is checked before torch and the images are loaded.
+    registry.load("spaces", space, SearchSpace).parse(architecture)
+    chosen = evaluation_protocol(protocol, space=space, dataset=dataset)
+    workshop = Workshop(device, data)
+    on = workshop.torch_device()
+    images = workshop.dataset(dataset)
+
+    from harness.evaluation_training import EvaluationRequest, train_architecture
+
+    request = EvaluationRequest.of(space, architecture, images, chosen, seed)
+    with _progress() as report:
+        result = train_architecture(request, images, on, workshop.artefacts, report)
+    if as_json:
+        click.echo(json.dumps(_content(result), indent=2))
+    else:
+        _show(result, workshop.artefacts)
+
+
+def _content(result: TrainedResult) -> dict[str, object]:
+    from msgspec import to_builtins
+
+    content: dict[str, object] = to_builtins(result)
+    return content
+
+
+def _show(result: TrainedResult, artefacts: Path) -> None:
+    from harness.evaluation_table import KIND
+
+    accuracies = f"test accuracy {result.test_accuracy:.2f}%"
+    if result.valid_accuracy is not None:
+        accuracies += f", validation accuracy {result.valid_accuracy:.2f}%"
+    how = "trained now" if result.fresh else "stored before, nothing trained"
+    for key, value in {
+        "architecture": result.architecture,
+        "space": result.space,
+        "data set": result.dataset,
+        "protocol": f"{result.protocol}: {result.rules['summary']}",
+        "seed": result.seed,
+        "result": f"{accuracies} ({how})",
+        "training loss": f"{result.train_loss[-1]:.4f} in epoch {result.epochs}",
+        "parameters": f"{result.parameters:,}",
+        "time": f"{result.seconds:.1f} s of training on {result.device}",
+        "kept in": artefacts / KIND / result.identity,
+    }.items():
+        click.echo(f"{key + ':':<15}{value}")
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda text, share: bar.update(task, completed=share, description=text)
