@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from harness import protocols, registry, stand_ins
-from harness.errors import BadSuite, HarnessError, MissingCell, UnknownName
+from harness.errors import BadSuite, MissingCell, UnknownName
 from harness.methods import BlackBoxMethod, make_settings
 from harness.protocols import ProtocolFile, SignalEntry, TaskEntry
 from harness.records import RunSpec
 from harness.search_protocol import Answer, SearchProtocol, SeedRule
 from harness.spaces import Epochs
 from harness.suites import BenchmarkEntry, MethodEntry, Suite, SupernetEntry
-from harness.supernets.methods import SupernetMethod
+from harness.supernets.methods import SupernetMethod, load_method
 from harness.tables.table import BenchmarkTable
 from harness.workshop import Workshop
 
@@ -65,7 +65,7 @@ def make_plan(
         )
     specs: list[RunSpec] = []
     known: set[str] = set()
-    searchers = [entry for entry in methods if _is(BlackBoxMethod, entry)]
+    searchers = [entry for entry in methods if isinstance(load_method(entry.name), BlackBoxMethod)]
     benchmarks, notes = stand_ins.resolved(suite, suite.benchmarks(choice.profile), open_table)
     for benchmark, table in benchmarks:
         if table is None:
@@ -84,7 +84,7 @@ def make_plan(
             notes.extend(task_notes)
             for method in searchers:
                 specs.extend(_runs(method, benchmark, table, protocol, seeds))
-    trained = [entry for entry in methods if _is(SupernetMethod, entry)]
+    trained = [entry for entry in methods if isinstance(load_method(entry.name), SupernetMethod)]
     supernets, more = stand_ins.resolved(suite, suite.supernets(choice.profile), open_table)
     notes.extend(more)
     for supernet, table in supernets:
@@ -96,17 +96,6 @@ def make_plan(
         if task not in known:
             raise UnknownName(f"task of suite {suite.name}", task, known)
     return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
-
-
-def _is(kind: type[Any], entry: MethodEntry) -> bool:
-    """Whether a method is of a kind. Raises HarnessError where it is of none."""
-    found = registry.load("methods", entry.name, object)
-    if not isinstance(found, (BlackBoxMethod, SupernetMethod)):
-        raise HarnessError(
-            f"method {entry.name!r} is a {type(found).__name__}, neither a BlackBoxMethod nor a "
-            "SupernetMethod"
-        )
-    return isinstance(found, kind)
 
 
 def _supernet_runs(

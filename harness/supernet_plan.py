@@ -16,7 +16,7 @@ from harness.suites import MethodEntry, SupernetEntry
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
 from harness.supernet_protocols import SupernetProtocolFile
 from harness.supernets.choices import SupernetSpace
-from harness.supernets.methods import SupernetMethod, split_settings
+from harness.supernets.methods import SupernetMethod, load_method, split_settings
 from harness.tables.table import BenchmarkTable
 from harness.workshop import Workshop
 
@@ -105,7 +105,9 @@ def runs(
     seeds: Sequence[int],
 ) -> Iterable[RunSpec]:
     """The runs of one method on one supernet entry; ``common`` are the protocol's settings."""
-    method = registry.load("methods", entry.name, SupernetMethod)
+    method = load_method(entry.name)
+    if not isinstance(method, SupernetMethod):
+        raise TypeError(f"{entry.name} trains no supernet")
     settings, version = resolved_settings(entry, method, space, protocol, common)
     for seed in seeds[: entry.seeds_at_most]:
         yield RunSpec(

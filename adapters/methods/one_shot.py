@@ -174,6 +174,13 @@ MOST_PARAMETERS = SupernetMethod(
     selector="parameters",
 )
 
+ORACLE = SupernetMethod(
+    summary="The best architecture of the table: what no method can beat",
+    source="sentinel",
+    trainer="untrained",
+    selector="oracle",
+)
+
 RANDOM_SEARCH_WS = SupernetMethod(
     summary="Random search with weight sharing (RSPS)",
     source="Li and Talwalkar, Random Search and Reproducibility for NAS, UAI 2019",

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
+from harness.errors import NotApplicable
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
@@ -87,6 +88,22 @@ def _fitted(
     return found
 
 
+@dataclass(frozen=True)
+class OracleSettings:
+    """There is nothing to choose."""
+
+
+def select_oracle(trained: TrainedSupernet, settings: OracleSettings) -> Selection:
+    """What no selector can beat: it alone is told what runs are judged by.
+
+    Raises NotApplicable where architectures are trained and not looked up.
+    """
+    if trained.truth is None:
+        raise NotApplicable("the oracle was given nothing to see")
+    architecture, scores = trained.truth()
+    return Selection(architecture, scores, margins(trained.space.choice_groups, scores))
+
+
 RANDOM = SelectorMethod(
     summary="Sentinel: an architecture drawn uniformly",
     source="a baseline",
@@ -98,4 +115,11 @@ PARAMETERS = SelectorMethod(
     source="a baseline",
     settings=ParametersSettings,
     select=select_parameters,
+)
+ORACLE = SelectorMethod(
+    summary="Sentinel: the best architecture of the table, known beforehand",
+    source="a bound",
+    settings=OracleSettings,
+    select=select_oracle,
+    sees_truth=True,
 )

@@ -206,7 +206,7 @@ def _tables(records: Sequence[RunRecord]) -> dict[str, BenchmarkTable]:
     from harness.tables.catalog import open_table
 
     found = {}
-    for name in sorted({record.spec.table for record in records}):
+    for name in sorted({record.spec.table for record in records} - {""}):
         try:
             table = open_table(name)
         except HarnessError as error:
@@ -222,15 +222,17 @@ def _views(
     from leaderboards import tables
     from leaderboards.board import of_contexts
     from leaderboards.main_table import main_views, overall_views
+    from leaderboards.task_table import task_views
 
     if kind in tables.SECTIONS:
         return tables.section_views(kind, found)
     board = of_contexts(found, stored.missing)
     if kind == "main":
-        return main_views(board) + (overall_views(board) if with_overall else [])
+        summaries = [*overall_views(board), *task_views(board)] if with_overall else []
+        return [*main_views(board), *summaries]
     if board.no_overall:
         click.echo(f"note: {board.no_overall}", err=True)
-    return overall_views(board)
+    return [*overall_views(board), *task_views(board)]
 
 
 def _print(views: Sequence[View], every: bool) -> None:

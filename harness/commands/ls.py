@@ -92,13 +92,9 @@ def _methods() -> list[Row]:
 
 
 def _method(name: str) -> BlackBoxMethod | SupernetMethod:
-    from harness.methods import BlackBoxMethod
-    from harness.supernets.methods import SupernetMethod
+    from harness.supernets.methods import load_method
 
-    found = registry.load("methods", name, object)
-    if isinstance(found, SupernetMethod):
-        return found
-    return registry.load("methods", name, BlackBoxMethod)
+    return load_method(name)
 
 
 def _fields(name: str) -> list[tuple[dataclasses.Field[Any], Any]]:

@@ -22,9 +22,10 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     """The whole file. ``frame`` has the fields of ``harness.supernets.frame.Frame``.
 
     ``space`` overrides fields of the frame for single spaces. ``settings`` are for every trainer
-    and selector that has a setting of that name, below what a method or a suite gives. ``answer`` are the cells of the
-    table that a run is judged by; a space without a table is judged by ``evaluation``, the
-    protocol that trains its architectures, with each of ``evaluation_seeds``.
+    and selector that has a setting of that name, below what a method or a suite gives.
+    ``answer`` are the cells of the table that a run is judged by; a space without a table is
+    judged by ``evaluation``, the protocol that trains its architectures, with each of
+    ``evaluation_seeds``.
     """
 
     source: str

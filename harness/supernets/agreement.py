@@ -73,11 +73,11 @@ def agreement_with_table(
 
     None where it is defined on no row.
     """
-    return mean_tau(taus(scores, _best(table, space, answer)))
+    return mean_tau(taus(scores, best_scores(table, space, answer)))
 
 
 @lru_cache(maxsize=16)
-def _best(
+def best_scores(
     table: BenchmarkTable, space: AnySupernetSpace, answer: Answer
 ) -> list[NDArray[np.float64]]:
     """Kept: a suite asks the same of every run, and looking at a whole table takes a second."""

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import registry
+from harness.errors import HarnessError, UnknownName
+from harness.methods import BlackBoxMethod
+
 
 @dataclass(frozen=True)
 class SupernetMethod:
@@ -26,6 +30,32 @@ class SupernetMethod:
     version: int = 1
 
 
+def load_method(name: str) -> BlackBoxMethod | SupernetMethod:
+    """A registered method, or ``TRAINER+SELECTOR``: any trainer with any selector.
+
+    Raises UnknownName for one that there is not, HarnessError where it is something else.
+    """
+    trainer, plus, selector = name.partition("+")
+    if plus:
+        for kind, part in (("supernet-trainers", trainer), ("selectors", selector)):
+            if part not in registry.names(kind):
+                known = registry.names(kind)
+                raise UnknownName(kind.removesuffix("s").replace("-", " "), part, known)
+        return SupernetMethod(
+            summary=f"The supernet of {trainer}, selected by {selector}",
+            source="a combination",
+            trainer=trainer,
+            selector=selector,
+        )
+    found = registry.load("methods", name, object)
+    if not isinstance(found, (BlackBoxMethod, SupernetMethod)):
+        raise HarnessError(
+            f"method {name!r} is a {type(found).__name__}, neither a BlackBoxMethod nor a "
+            "SupernetMethod"
+        )
+    return found
+
+
 def split_settings(
     method: SupernetMethod, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -33,8 +63,6 @@ def split_settings(
 
     Raises UnknownName for a setting that neither has.
     """
-    from harness import registry
-    from harness.errors import UnknownName
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 

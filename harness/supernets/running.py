@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from harness import registry
 from harness.artefacts import Artefact
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NotApplicable
 from harness.methods import make_settings
 from harness.records import RunSpec, Trajectory, digest
 from harness.search_protocol import Answer
 from harness.spaces import NetworkShape
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from harness.supernets.choices import AnySupernetSpace
+from harness.supernets.choices import AnySupernetSpace, Scores
 from harness.supernets.data import SupernetData
 from harness.supernets.frame import Frame
 from harness.supernets.loop import Streams
@@ -61,8 +61,8 @@ def run(spec: RunSpec, table: BenchmarkTable | None, workshop: Workshop) -> Outc
     )
     recipe = _recipe(spec, task, shape, frame)
     trained = train_supernet(recipe, data, device, workshop.artefacts, workshop.report)
-    found = _selected(spec, trained, data, workshop)
     judged = _Judge(spec, task, trained.space, table, workshop)
+    found = _selected(spec, trained, data, judged)
     return _outcome(spec, trained, found, judged, dataset.split_rule)
 
 
@@ -95,9 +95,15 @@ class _Found:
     fresh: bool
 
 
-def _selected(spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop) -> _Found:
+def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: _Judge) -> _Found:
     """The selection of this run, made once: a run that was cut off later reads it again."""
     name, version = spec.settings["parts"]["selector"]
+    workshop = judge.workshop
+    selector = registry.load("selectors", name, SelectorMethod)
+    if selector.sees_truth:
+        given = replace(_given(spec, trained, data, workshop), truth=judge.truth)
+        settings = make_settings(name, selector.settings, spec.settings["selector"])
+        return _Found(selector.select(given, settings), 0.0, fresh=True)
     identity = digest(
         [trained.recipe.identity, name, version, spec.settings["selector"], spec.seed]
     )
@@ -107,22 +113,22 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, workshop: Wor
         if state is not None:
             return _Found(_from_state(state, trained.space), state["seconds"], fresh=False)
         begun = time.perf_counter()
-        selection = _select(spec, name, trained, data, workshop)
+        settings = make_settings(name, selector.settings, spec.settings["selector"])
+        selection = selector.select(_given(spec, trained, data, workshop), settings)
         seconds = time.perf_counter() - begun
         artefact.save({**_to_state(selection, trained.space), "seconds": seconds})
     return _Found(selection, seconds, fresh=True)
 
 
-def _select(
-    spec: RunSpec, name: str, trained: Trained, data: SupernetData, workshop: Workshop
-) -> Selection:
-    selector = registry.load("selectors", name, SelectorMethod)
-    settings = make_settings(name, selector.settings, spec.settings["selector"])
+def _given(
+    spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop
+) -> TrainedSupernet:
+    name = spec.settings["parts"]["selector"][0]
     device = workshop.torch_device()
     # Settings are left out: the arms of an ablation share their random numbers.
     streams = Streams.named(spec.seed, name, spec.space, "selection", device=device)
     trained.supernet.generator = streams.generator
-    given = TrainedSupernet(
+    return TrainedSupernet(
         space=trained.space,
         supernet=trained.supernet,
         trainer=trained.trainer,
@@ -135,7 +141,6 @@ def _select(
         streams=streams,
         report=workshop.report,
     )
-    return selector.select(given, settings)
 
 
 def _to_state(selection: Selection, space: AnySupernetSpace) -> dict[str, Any]:
@@ -175,6 +180,23 @@ class _Judge:
         rows = self.table.rows(architectures)
         return {answer.name: _values(self.table, answer, rows) for answer in self.task.answers}
 
+    def truth(self) -> tuple[Any, Scores]:
+        """The best architecture by the answer that ranks, and the best answer with each candidate.
+
+        Raises NotApplicable without a table.
+        """
+        from harness.supernets.agreement import best_scores
+
+        if self.table is None:
+            raise NotApplicable(
+                "the oracle looks its answer up, and here architectures are trained: no table"
+            )
+        answer = self.task.answers[0]
+        architectures = [self.space.parse(text) for text in self.table.architectures()]
+        values = _values(self.table, answer, self.table.rows(architectures), missing="nan")
+        best = architectures[int(np.nanargmax(values))]
+        return best, best_scores(self.table, self.space, answer)
+
     def trained(self, architecture: Any) -> tuple[float, dict[str, float]]:
         """Test accuracy, the mean over the evaluation's seeds, and what the training cost."""
         from harness.evaluation_protocol import evaluation_protocol
@@ -208,7 +230,12 @@ class _Judge:
         return float(np.mean([each.test_accuracy for each in results])), costs
 
 
-def _values(table: BenchmarkTable, answer: Answer, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _values(
+    table: BenchmarkTable,
+    answer: Answer,
+    rows: NDArray[np.int64],
+    missing: Literal["raise", "nan"] = "raise",
+) -> NDArray[np.float64]:
     where: dict[str, Any] = {
         "metric": "accuracy",
         "dataset": answer.dataset,
@@ -216,7 +243,7 @@ def _values(table: BenchmarkTable, answer: Answer, rows: NDArray[np.int64]) -> N
         "epochs": answer.epochs,
         "seed": answer.seed,
     }
-    return np.asarray(table.values(rows, **where), dtype=np.float64)
+    return np.asarray(table.values(rows, **where, missing=missing), dtype=np.float64)
 
 
 def _outcome(

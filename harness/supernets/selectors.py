@@ -26,7 +26,9 @@ class TrainedSupernet:
     A selector gets a copy of its own and may go on training it. data: the train and valid splits
     on the device; no test split can be reached. shape: the supernet's. rng and generator: this
     selection's own, those of ``streams``; a selector that trains goes on with ``Tuning``.
-    report: called with a text and a share 0 to 1 as the work goes on.
+    report: called with a text and a share 0 to 1 as the work goes on. truth: None but for a
+    sentinel that says ``sees_truth``: the best architecture of the table, and the best answer
+    with each candidate.
     """
 
     space: AnySupernetSpace
@@ -40,6 +42,7 @@ class TrainedSupernet:
     device: torch.device
     streams: Streams
     report: Callable[[str, float], None] = lambda text, share: None
+    truth: Callable[[], tuple[Any, Scores]] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,15 @@ class SelectorMethod:
     """A registered selector (entry-point group ``nas_harness.selectors``).
 
     settings: a frozen dataclass as ``BlackBoxMethod`` has it. select: raises NotApplicable where
-    it is not defined on the supernet's space or trainer. cost, returns: for the method's card.
+    it is not defined on the supernet's space or trainer. sees_truth: only for a sentinel, which is
+    told what the runs are judged by. cost, returns: for the method's card.
     """
 
     summary: str
     source: str
     settings: type[Any]
     select: Callable[[TrainedSupernet, Any], Selection]
+    sees_truth: bool = False
     cost: str = ""
     returns: str = ""
     version: int = 1

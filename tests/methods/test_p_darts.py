@@ -75,7 +75,7 @@ def test_an_edge_of_five_keeps_three_and_then_two() -> None:
     assert trainer.supernet.groups[0].shape == (6, 3)
     trainer.begin_epoch(50)
     assert trainer.supernet.groups[0].shape == (6, 2)
-    assert len(trainer.supernet.cells) == 3, "as deep as the table's networks"
+    assert len(trainer.supernet.cells) == 1, "as deep as the table's networks"
 
 
 def test_alpha_rests_in_the_first_two_fifths_of_a_stage() -> None:
@@ -90,13 +90,16 @@ def test_alpha_rests_in_the_first_two_fifths_of_a_stage() -> None:
     assert changed == [False, False, True, True, True] * 3
 
 
-def test_alphas_gradient_is_clipped() -> None:
+def test_alphas_gradient_is_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = replace(SMALL, clip=1e-3)
     settings = {**NO_DROPOUT, "stages": 1, "alpha_from_epoch": 0}
     trainer = made(p_darts.TRAINER, frame=frame, settings=settings)
+    norms = []
+    monkeypatch.setattr(
+        trainer.alpha_optimizer, "step", lambda: norms.append(trainer.alphas()[0].grad.norm())
+    )
     run_epoch(trainer, 0)
-    gradient = trainer.alphas()[0].grad
-    assert float(gradient.norm()) <= 1e-3 * (1 + 1e-4)
+    assert norms == [pytest.approx(1e-3, rel=1e-2)] * 2
 
 
 def test_the_weakest_skips_give_way_until_the_normal_cell_has_two() -> None:

@@ -12,6 +12,7 @@ from adapters.methods.differentiable import darts, sgas
 from adapters.methods.differentiable.sgas_criteria import certainty, importance, scaled, stability
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from harness.supernets.trainers import Batch
 from tests.methods.trainings import (
     SMALL,
     TOY,
@@ -22,6 +23,7 @@ from tests.methods.trainings import (
     set_alpha,
     train,
 )
+from tests.supernets.toys import LinearSpace, operations
 
 __all__ = ["train"]
 
@@ -59,7 +61,7 @@ def test_criteria_by_hand() -> None:
 
 
 def test_the_edge_of_highest_score_keeps_its_best_operation_but_none() -> None:
-    trainer = made(sgas.CRITERION_1, frame=replace(SMALL, epochs=21))
+    trainer = made(sgas.CRITERION_1, frame=replace(SMALL, epochs=25))
     weights = [[0.9, 0.08, 0.02], [0.1, 0.5, 0.4], [0.2, 0.1, 0.7]]
     set_alpha(trainer, np.log(weights))
     # By importance the second edge leads and by certainty the first; the product is the third's.
@@ -151,16 +153,22 @@ def test_a_decided_edges_alpha_stays() -> None:
     assert decided.any()
 
 
-def test_by_deletion_it_keeps_what_the_supernet_misses_most() -> None:
-    settings = {"operation_rule": "deletion", "alpha_from_epoch": 0}
-    trainer = made(sgas.CRITERION_1, frame=replace(SMALL, epochs=21), settings=settings)
-    for epoch in range(9):
-        run_epoch(trainer, epoch)
-    # By magnitude every edge would get the skip connection, which no picture needs.
-    set_alpha(trainer, [[0.0, 0.3, 0.0]] * 3)
-    run_in(trainer, 9)
-    row = int(trainer.decisions.settled[0].argmax())
-    assert np.flatnonzero(trainer.decisions.left[0][row]).tolist() == [CONVOLUTION]
+@pytest.mark.parametrize(("rule", "kept"), [("magnitude", 1), ("deletion", 2)])
+def test_by_deletion_it_keeps_what_the_supernet_misses_most(rule: str, kept: int) -> None:
+    values = np.tile([0.0, 1.0, 5.0], (5, 1))
+    space = LinearSpace("linear", [operations("cell", "none", "a", "b")], [values])
+    trainer = made(sgas.CRITERION_1, space, settings={"operation_rule": rule})
+    set_alpha(trainer, [[0.0, 0.3, 0.0]] * 5)
+    images = torch.zeros(64, 2, 4, 4)
+    images[:, 0, 0, 0] = torch.linspace(0, 10, 64)
+    trainer._draw_valid = lambda: Batch(images, torch.zeros(64, dtype=torch.int64))
+    first_decision = trainer.decision_epochs()[0]
+    trainer.end_epoch(first_decision)
+    decided = trainer.decisions.settled[0]
+    assert decided.any()
+    assert {int(left.argmax()) for left in trainer.decisions.left[0][decided] if left.any()} == {
+        kept
+    }
 
 
 def test_without_a_decision_it_is_darts(train: Trains) -> None:

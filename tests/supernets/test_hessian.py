@@ -36,8 +36,8 @@ def dense(trained: TrainedSupernet) -> np.ndarray[Any, Any]:
         return torch.nn.functional.cross_entropy(logits, labels)
 
     alpha = trained.trainer.alphas()[0].detach()
-    found: Any = torch.autograd.functional.hessian(loss, alpha)
-    return found.reshape(9, 9).double().numpy()
+    dense_hessian: Any = torch.autograd.functional.hessian
+    return np.asarray(dense_hessian(loss, alpha).reshape(9, 9).double())
 
 
 def test_eigenvalue_equals_that_of_the_dense_hessian(

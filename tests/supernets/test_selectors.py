@@ -213,13 +213,15 @@ def test_a_snapshot_brings_everything_back_twice() -> None:
 # -- sampling and evolution
 
 
-def accuracies(trained: TrainedSupernet, *, batch_statistics: bool) -> dict[Any, float]:
-    """Of every architecture on the whole validation split, in one batch."""
+def accuracies(
+    trained: TrainedSupernet, *, batch_statistics: bool, batch: int = 128
+) -> dict[Any, float]:
+    """Of every architecture on the whole validation split of 128 images."""
     return {
         each: evaluate(
             trained.supernet,
             one_hot_mixture(SPACE, each, "cpu"),
-            trained.data.valid_batches(trained.generator),
+            trained.data.valid_batches(trained.generator, batch=batch),
             batch_statistics=batch_statistics,
         ).accuracy
         for each in SPACE.enumerate()
@@ -241,9 +243,10 @@ def test_sampling_finds_the_best_and_scores_operations_by_their_means() -> None:
 
 def test_finalists_are_judged_on_the_whole_split() -> None:
     trained = train_toy(single_path.TRAINER, seed=0)
-    truth = accuracies(trained, batch_statistics=False)
+    # The trainer keeps no running statistics, so that the batch's size counts.
+    truth = accuracies(trained, batch_statistics=False, batch=16)
     settings = sampling.SamplingSettings(
-        samples=60, rounds=2, finalists=30, shared_batch=True, batch=8
+        samples=60, rounds=2, finalists=30, shared_batch=True, batch=16
     )
     found = sampling.select(trained, settings)
     assert truth[found.architecture] == max(truth.values())

@@ -109,7 +109,7 @@ class LinearSupernet(Supernet):
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         self.seen.append(mixture)
-        margin = self.bias
+        margin: Tensor = self.bias
         for number, values in enumerate(self.values):
             weights = mixture.weights[number]
             for row in range(len(values)):
