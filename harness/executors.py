@@ -25,6 +25,8 @@ CHUNK = 32
 """The most runs that one message to a worker holds: short runs would wait for messages."""
 
 SAY_SECONDS = 0.25
+LISTEN_SECONDS = 2.0
+"""How long the last words of the workers are waited for."""
 
 
 _opened: dict[str, BenchmarkTable] = {}
@@ -97,9 +99,7 @@ def _on_workers(
         ) from error
     finally:
         _stop(pool)
-        reports.put(None)
-        listener.join()
-        reports.close()
+        _stop_listening(reports, listener)
 
 
 def _listen(reports: Queue[tuple[int, str, float] | None], watch: Watch) -> None:
@@ -108,6 +108,17 @@ def _listen(reports: Queue[tuple[int, str, float] | None], watch: Watch) -> None
     while (said := reports.get()) is not None:
         process, text, share = said
         watch(numbers.setdefault(process, len(numbers)), text, share)
+
+
+def _stop_listening(
+    reports: Queue[tuple[int, str, float] | None], listener: threading.Thread
+) -> None:
+    """A worker that was stopped in the middle of a word may have left the queue locked for ever."""
+    reports.put(None)
+    listener.join(timeout=LISTEN_SECONDS)
+    reports.cancel_join_thread()
+    if not listener.is_alive():
+        reports.close()
 
 
 def _chunks(specs: Sequence[RunSpec], workers: int) -> list[Sequence[RunSpec]]:

@@ -65,7 +65,7 @@ def make_plan(
         )
     specs: list[RunSpec] = []
     known: set[str] = set()
-    searchers = [entry for entry in methods if isinstance(load_method(entry.name), BlackBoxMethod)]
+    searchers, trained = _by_kind(suite, choice.profile, methods)
     benchmarks, notes = stand_ins.resolved(suite, suite.benchmarks(choice.profile), open_table)
     for benchmark, table in benchmarks:
         if table is None:
@@ -84,7 +84,6 @@ def make_plan(
             notes.extend(task_notes)
             for method in searchers:
                 specs.extend(_runs(method, benchmark, table, protocol, seeds))
-    trained = [entry for entry in methods if isinstance(load_method(entry.name), SupernetMethod)]
     supernets, more = stand_ins.resolved(suite, suite.supernets(choice.profile), open_table)
     notes.extend(more)
     for supernet, table in supernets:
@@ -126,6 +125,29 @@ def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:
         if label not in by_label:
             raise UnknownName(f"method of suite {suite.name}", label, by_label)
     return [by_label[label] for label in choice.methods]
+
+
+def _by_kind(
+    suite: Suite, profile: str, methods: Sequence[MethodEntry]
+) -> tuple[list[MethodEntry], list[MethodEntry]]:
+    """The searchers and those that train supernets. Raises BadSuite where one has nothing to do."""
+    searchers, trained = [], []
+    for entry in methods:
+        if isinstance(load_method(entry.name), SupernetMethod):
+            trained.append(entry)
+        else:
+            searchers.append(entry)
+    if searchers and not suite.benchmarks(profile):
+        raise BadSuite(
+            f"suite {suite.name}: {searchers[0].name} searches a [[benchmark]], and none takes "
+            f"part in profile {profile}"
+        )
+    if trained and not suite.supernets(profile):
+        raise BadSuite(
+            f"suite {suite.name}: {trained[0].name} trains a [[supernet]], and none takes part in "
+            f"profile {profile}"
+        )
+    return searchers, trained
 
 
 def _tasks(benchmark: BenchmarkEntry, file: ProtocolFile, where: str) -> list[TaskEntry]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -30,8 +31,15 @@ AnyProtocol = SearchProtocol | SupernetProtocol
 
 @lru_cache(maxsize=256)
 def _content(protocol: AnyProtocol) -> dict[str, Any]:
-    """A protocol as JSON content; the thousands of runs of a plan share a few protocols."""
-    return dataclasses.asdict(protocol)
+    """A protocol as JSON content; the thousands of runs of a plan share a few protocols.
+
+    Where the file of an evaluation lies is left out.
+    """
+    content = dataclasses.asdict(protocol)
+    if isinstance(protocol, SupernetProtocol):
+        for task in content["tasks"]:
+            task["evaluation"] = Path(task["evaluation"]).stem
+    return content
 
 
 @dataclass(frozen=True)

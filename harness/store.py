@@ -158,7 +158,10 @@ class RunStore:
         Every evaluation of every run, and its details, are read only with ``history``.
         """
         condition = "" if profile is None else " AND plans.profile = :profile"
-        columns = [name for name in RUN_COLUMNS if history or name not in _LARGE]
+        with _explained(self.path):
+            # A store of an older schema that cannot be written has fewer columns.
+            held = {row[1] for row in self._connection.execute("PRAGMA table_info(runs)")}
+        columns = [name for name in RUN_COLUMNS if name in held and (history or name not in _LARGE)]
         query = (
             f"SELECT {', '.join(f'runs.{name}' for name in columns)}, "
             "comparisons.content AS shared, plan_runs.label AS label, "

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import registry, supernet_protocols
-from harness.errors import BadSuite, HarnessError
+from harness.errors import BadSuite
 from harness.methods import make_settings
 from harness.records import RunSpec
 from harness.search_protocol import Answer
@@ -135,7 +135,6 @@ def resolved_settings(
 
     Raises UnknownName or HarnessError for a setting or a field that does not exist or fit.
     """
-    from harness.supernets.frame import Frame
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 
@@ -146,19 +145,15 @@ def resolved_settings(
     if protocol.published_frames:
         frame |= trainer.frame.get(space, trainer.frame.get("", {}))
     frame |= entry.frame
-    known = {each.name for each in dataclasses.fields(Frame)}
-    for name in frame:
-        if name not in known:
-            raise HarnessError(
-                f"method {entry.name} changes {name!r} of the training frame, which has "
-                f"{', '.join(sorted(known))}"
-            )
+    whole = {**dataclasses.asdict(protocol.tasks[0].frame), **frame}
+    checked = supernet_protocols.checked_frame(f"{entry.name}'s training frame", whole)
+    names = {name.replace("-", "_") for name in frame}
     settings = {
         "trainer": _all(method.trainer, trainer.settings, {**common, **for_trainer}, for_trainer),
         "selector": _all(
             method.selector, selector.settings, {**common, **for_selector}, for_selector
         ),
-        "frame": frame,
+        "frame": {name: getattr(checked, name) for name in sorted(names)},
         "parts": {
             "trainer": [method.trainer, trainer.version],
             "selector": [method.selector, selector.version],

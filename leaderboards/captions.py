@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.search_protocol import Answer, Cost, Signal
 from harness.supernet_protocol import SupernetProtocol
 from leaderboards.model import SignalQuality, TableFacts, Where
@@ -28,7 +30,8 @@ def setting(where: Where, facts: TableFacts | None) -> list[str]:
 def _supernet(where: Where, protocol: SupernetProtocol, facts: TableFacts | None) -> list[str]:
     task = protocol.tasks[0]
     frame = task.frame
-    judged = f"trained by evaluation {task.evaluation}, seeds {_numbers(task.evaluation_seeds)}"
+    name = Path(task.evaluation).stem
+    judged = f"trained by evaluation {name}, seeds {_numbers(task.evaluation_seeds)}"
     if where.table:
         judged = f"looked up in table {where.table}, checksum {where.checksum}"
         if facts:

@@ -9,6 +9,8 @@ _PT = "Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICL
 _DRNAS = "Chen et al., DrNAS: Dirichlet Neural Architecture Search, ICLR 2021"
 _SDARTS = "Chen and Hsieh, SmoothDARTS, ICML 2020"
 _SGAS = "Li et al., SGAS: Sequential Greedy Architecture Search, CVPR 2020"
+_SANAS = "Hosseini and Xie, Saliency-Aware Neural Architecture Search, NeurIPS 2022"
+_BALENAS = "BaLeNAS: Differentiable Architecture Search via the Bayesian Learning Rule, CVPR 2022"
 _ROBUST = "Zela et al., Understanding and Robustifying DARTS, ICLR 2020"
 
 DARTS = SupernetMethod(
@@ -188,6 +190,21 @@ RANDOM_SEARCH_WS = SupernetMethod(
     selector="sampling",
 )
 
+SETN = SupernetMethod(
+    summary="SETN: a template learns which cells do well, the best of its draws is taken",
+    source="Dong and Yang, One-Shot NAS via Self-Evaluated Template Network, ICCV 2019",
+    trainer="setn",
+    selector="policy-sampling",
+    selector_settings={"distinct": True},
+)
+
+ENAS = SupernetMethod(
+    summary="ENAS: a controller learns to draw cells, the best of its draws is taken",
+    source="Pham et al., Efficient Neural Architecture Search via Parameter Sharing, ICML 2018",
+    trainer="enas",
+    selector="policy-sampling",
+)
+
 SPOS = SupernetMethod(
     summary="Single path one-shot: single-path training, evolutionary search over the supernet",
     source="Guo et al., Single Path One-Shot NAS with Uniform Sampling, ECCV 2020",
@@ -209,4 +226,87 @@ SYNFLOW_SAMPLING = SupernetMethod(
     trainer="untrained",
     selector="proxy-sampling",
     selector_settings={"proxy": "synflow"},
+)
+
+SANAS = SupernetMethod(
+    summary="SANAS over DARTS of second order, as published",
+    source=_SANAS,
+    trainer="sanas",
+    selector="magnitude",
+    trainer_settings={"order": "second"},
+)
+
+SANAS_FIRST_ORDER = SupernetMethod(
+    summary="SANAS over DARTS of first order",
+    source=_SANAS,
+    trainer="sanas",
+    selector="magnitude",
+)
+
+SANAS_PC = SupernetMethod(
+    summary="SANAS over PC-DARTS",
+    source=_SANAS,
+    trainer="sanas-pc",
+    selector="magnitude",
+)
+
+SANAS_P = SupernetMethod(
+    summary="SANAS over P-DARTS",
+    source=_SANAS,
+    trainer="sanas-p",
+    selector="magnitude",
+)
+
+SANAS_PR = SupernetMethod(
+    summary="SANAS over PR-DARTS",
+    source=_SANAS,
+    trainer="sanas-pr",
+    selector="magnitude",
+)
+
+SANAS_BETTY = SupernetMethod(
+    summary="SANAS over PC-DARTS as the example of the library Betty has it",
+    source=f"{_SANAS}; code leopard-ai/betty, saliency_aware_nas_4_level",
+    trainer="sanas-pc",
+    selector="magnitude",
+    trainer_settings={
+        "gamma": 1.0,
+        "epsilon": 8 / 255,
+        "target": "label",
+        "steps": 7,
+        "step": "sign",
+        "step_size": 2 / 255,
+        "alpha_every": 1,
+        "second_every": 1,
+        "alpha_from_epoch": 0,
+    },
+)
+
+BALENAS = SupernetMethod(
+    summary="BaLeNAS of first order: alpha drawn from a Gaussian, selected by its mean",
+    source=_BALENAS,
+    trainer="balenas",
+    selector="magnitude",
+)
+
+BALENAS_SECOND_ORDER = SupernetMethod(
+    summary="BaLeNAS of second order: alpha drawn from a Gaussian, selected by its mean",
+    source=_BALENAS,
+    trainer="balenas",
+    selector="magnitude",
+    trainer_settings={"order": "second"},
+)
+
+BALENAS_TF = SupernetMethod(
+    summary="BaLeNAS-TF: architectures drawn from the learnt Gaussian, the best by synflow",
+    source=f"{_BALENAS}, Section 3.3",
+    trainer="balenas",
+    selector="balenas-tf",
+)
+
+IT_NAS = SupernetMethod(
+    summary="IT-NAS: candidates as tokens, selected by what an indicator token attends to",
+    source="IT-NAS: Integrating Lite-Transformer into NAS for Architecture Selection, 2022",
+    trainer="it-nas",
+    selector="indicator",
 )

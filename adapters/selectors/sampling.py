@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,21 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 
 
 @dataclass(frozen=True)
-class SamplingSettings:
+class BatchSettings:
+    """How an architecture is looked at on one batch."""
+
+    shared_batch: bool = setting(
+        False, "one batch for all of a round; without it each has a batch of its own"
+    )
+    batch: int = setting(512, "images of that batch")
+    augmented: bool = setting(False, "with the augmentation of training")
+    batch_statistics: bool = setting(
+        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+    )
+
+
+@dataclass(frozen=True)
+class SamplingSettings(BatchSettings):
     """The defaults are RSPS in AutoDL-Projects; RobustDARTS has samples 1000, shared_batch and
     finalists 10 (NAS-Bench-1Shot1: 5)."""
 
@@ -26,16 +41,8 @@ class SamplingSettings:
     finalists: int = setting(
         0, "the best of a round that are then evaluated fully; 0 takes the best on its batch"
     )
-    shared_batch: bool = setting(
-        False, "one batch for all of a round; without it each has a batch of its own"
-    )
-    batch: int = setting(512, "images of that batch")
     valid_share: float = setting(
         1.0, "share of the validation split that finalists are evaluated on"
-    )
-    augmented: bool = setting(False, "with the augmentation of training")
-    batch_statistics: bool = setting(
-        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
 
 
@@ -58,7 +65,7 @@ def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:
     for number in range(settings.rounds):
         trained.report("sampling architectures", number / settings.rounds)
         drawn = [trained.space.sample(trained.rng) for _ in range(settings.samples)]
-        accuracies = _on_batches(trained, settings, drawn)
+        accuracies = on_batches(trained, settings, drawn)
         seen += zip(drawn, accuracies, strict=True)
         if settings.finalists:
             order = np.argsort(-np.array(accuracies), kind="stable")[: settings.finalists]
@@ -74,14 +81,14 @@ def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:
     return selection(trained.space, architecture, seen, costs)
 
 
-def _on_batches(
-    trained: TrainedSupernet, settings: SamplingSettings, drawn: list[Any]
+def on_batches(
+    trained: TrainedSupernet, settings: BatchSettings, drawn: Sequence[Any]
 ) -> list[float]:
     """The accuracy of each architecture on one batch, percent."""
     data = trained.data
     size = min(settings.batch, len(data.valid.labels))
     trained.supernet.generator = trained.generator
-    together = [drawn] if settings.shared_batch else [[each] for each in drawn]
+    together = [list(drawn)] if settings.shared_batch else [[each] for each in drawn]
     found = []
     for group in together:
         indices = trained.rng.choice(len(data.valid.labels), size=size, replace=False)

@@ -202,6 +202,9 @@ class _Cell(nn.Module):
             mixed: Tensor = self.combiners[row](outputs, weights)
         else:
             mixed = torch.stack([weights[each] * operations[each](x) for each in columns]).sum(0)
+        constants = mixture.constants(0)
+        if constants is not None:
+            mixed = mixed + constants[row]
         if mixture.edge_weights is not None and mixture.edge_weights[0] is not None:
             mixed = mixed * mixture.edge_weights[0][row]
         return mixed
@@ -304,6 +307,7 @@ def train_toy(
         train_images=len(data.train.labels),
         device=device,
         shape=TOY_SHAPE,
+        pixel_range=data.pixel_range(),
     )
     trainer = method.create(context, settings)
     loop = EpochLoop(trainer, data, frame, streams)

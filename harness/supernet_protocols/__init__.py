@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from harness import strict_toml
-from harness.errors import BadSuite, UnknownName
+from harness import registry, strict_toml
+from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.methods import make_settings
 from harness.protocols import AnswerEntry
 from harness.search_protocol import Answer
@@ -38,10 +41,8 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     answer: list[AnswerEntry] = []
 
     def frame_for(self, space: str) -> Frame:
-        """The frame of a space. Raises HarnessError for a field that a frame lacks."""
-        given = {**self.frame, **self.space.get(space, {})}
-        frame: Frame = make_settings("[frame]", Frame, given)
-        return frame
+        """The frame of a space. Raises HarnessError for a field that a frame lacks, or a value."""
+        return checked_frame("[frame]", {**self.frame, **self.space.get(space, {})})
 
     def answers(self) -> tuple[Answer, ...]:
         """What is looked up."""
@@ -58,6 +59,17 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
         )
 
 
+def checked_frame(what: str, given: Mapping[str, Any]) -> Frame:
+    """A frame with these fields. Raises UnknownName or HarnessError for what it cannot be."""
+    frame: Frame = make_settings(what, Frame, given)
+    for name in ("epochs", "batch", "channels", "cells"):
+        if getattr(frame, name) < 1:
+            raise HarnessError(
+                f"setting {name} of {what} is {getattr(frame, name)}; it must be at least 1"
+            )
+    return frame
+
+
 def preset_names() -> list[str]:
     """The presets that ship with the package."""
     return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
@@ -70,7 +82,7 @@ def load(name: str) -> tuple[str, SupernetProtocolFile]:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        return path.stem, _checked(path)
+        return path.stem, _of_ones_own(path)
     for file in _folder():
         if file.name == f"{name}.toml":
             return name, _checked(file)
@@ -90,8 +102,45 @@ def _checked(file: Traversable) -> SupernetProtocolFile:
     names = [answer.name for answer in protocol.answer]
     if len(set(names)) < len(names):
         raise BadSuite(f"{file} has two answers of one name: {', '.join(names)}")
+    for space in protocol.space:
+        if space not in registry.names("spaces"):
+            raise BadSuite(f"{file}: {UnknownName('space', space, registry.names('spaces'))}")
     for space in ("", *protocol.space):
-        frame = protocol.frame_for(space)
-        if min(frame.epochs, frame.batch, frame.channels, frame.cells) < 1:
-            raise BadSuite(f"{file}: epochs, batch, channels and cells must be at least 1")
+        try:
+            protocol.frame_for(space)
+        except HarnessError as error:
+            raise BadSuite(f"{file}: {error}") from error
     return protocol
+
+
+def _of_ones_own(path: Path) -> SupernetProtocolFile:
+    """A file's settings are looked up in what is registered; its evaluation lies beside it."""
+    protocol = _checked(path)
+    known = _setting_names()
+    for name in protocol.settings:
+        if name not in known:
+            kind = "setting of any trainer or selector"
+            raise BadSuite(f"{path}: {UnknownName(kind, name, known)}")
+    if protocol.evaluation.endswith(".toml"):
+        beside = str(path.parent / protocol.evaluation)
+        protocol = msgspec.structs.replace(protocol, evaluation=beside)
+    return protocol
+
+
+def _setting_names() -> set[str]:
+    """The settings of every trainer and selector that can be loaded."""
+    from harness.supernets.selectors import SelectorMethod
+    from harness.supernets.trainers import TrainerMethod
+
+    found: set[str] = set()
+    contracts: dict[str, type[TrainerMethod | SelectorMethod]] = {
+        "supernet-trainers": TrainerMethod,
+        "selectors": SelectorMethod,
+    }
+    for kind, contract in contracts.items():
+        for name in registry.names(kind):
+            # Another package that is broken is the matter of those who use it.
+            with contextlib.suppress(HarnessError):
+                settings = registry.load(kind, name, contract).settings
+                found |= {field.name for field in dataclasses.fields(settings)}
+    return found

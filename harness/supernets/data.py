@@ -55,6 +55,18 @@ class SupernetData:
         )
         return Batch(images, split.labels[where])
 
+    def pixel_range(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Black and white of each channel as normalised images have them, both (channels, 1, 1).
+
+        Where the images come normalised already, the least and the greatest value of the train
+        split stand for them.
+        """
+        split = self.train
+        if split.scale is not None and split.black is not None:
+            return split.black, split.black + 255 * split.scale
+        images = split.images.transpose(0, 1).flatten(1)
+        return images.amin(1)[:, None, None], images.amax(1)[:, None, None]
+
     def valid_batches(
         self, generator: torch.Generator, *, augmented: bool = False, batch: int = EVALUATION_BATCH
     ) -> Iterator[Batch]:

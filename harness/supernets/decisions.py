@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ class Decisions:
             _constrained(given, left, settled)
             for given, left, settled in zip(mixture.weights, self.left, self.settled, strict=True)
         )
-        return Mixture(weights, self._active(mixture.active), mixture.edge_weights)
+        return replace(mixture, weights=weights, active=self._active(mixture.active))
 
     def _active(self, active: Active | None) -> Active:
         """What is left of the mixture's columns; settled rows compute all that they keep."""

@@ -50,15 +50,27 @@ def batch_eigenvalue(trainer: SupernetTrainer, batch: Batch, *, weight_decay: fl
     count = sum(alpha.numel() for alpha in alphas)
     if not count:
         return float("nan")
-    with _at_rest(trainer):
+    with at_rest(trainer):
         product = _hessian_product(trainer, batch, alphas)
         value = _dense(product, count) if count <= _DENSE else _lanczos(product, count)
     return value + weight_decay
 
 
+def batch_diagonal(trainer: SupernetTrainer, batch: Batch) -> NDArray[np.float64]:
+    """The diagonal of that Hessian, shape (parameters,), by a product for every parameter."""
+    alphas = trainer.alphas()
+    with at_rest(trainer):
+        product = _hessian_product(trainer, batch, alphas)
+        count = sum(alpha.numel() for alpha in alphas)
+        return np.array([product(unit)[place] for place, unit in enumerate(np.eye(count))])
+
+
 @contextmanager
-def _at_rest(trainer: SupernetTrainer) -> Iterator[None]:
-    """Random operations draw from a stream of their own; mode and buffers come back."""
+def at_rest(trainer: SupernetTrainer) -> Iterator[None]:
+    """Batch norm by the batch's own statistics; random operations draw from a stream of their own.
+
+    Mode, buffers and stream come back.
+    """
     supernet = trainer.supernet
     generator = supernet.generator
     supernet.generator = torch.Generator(trainer.context.device)

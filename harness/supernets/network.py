@@ -28,11 +28,28 @@ class Mixture:
         output, whatever its weight, and costs nothing. A row with none gives zeros.
     edge_weights: one tensor of shape (rows,) a group, or None for 1; multiplies what a mixed edge
         gives, channels that bypass the candidates included (PC-DARTS).
+    inactive_constant: what is not active adds its weight, as one number, to every value of what its
+        row gives (GDAS's code). With weights of value 0 that changes no output, and lets gradients
+        reach the weights of candidates that were not computed.
     """
 
     weights: tuple[Tensor, ...]
     active: Active | None = None
     edge_weights: tuple[Tensor | None, ...] | None = None
+    inactive_constant: bool = False
+
+    def constants(self, place: int) -> Tensor | None:
+        """The summed weights of what is not active in each row of a group, shape (rows,).
+
+        None unless ``inactive_constant``, and where all is active.
+        """
+        if self.active is None or not self.inactive_constant:
+            return None
+        weights = self.weights[place]
+        idle = torch.ones(weights.shape, dtype=torch.bool)
+        for row, columns in enumerate(self.active[place]):
+            idle[row, list(columns)] = False
+        return (weights * idle.to(weights)).sum(dim=1)
 
 
 class Supernet(nn.Module, ABC):

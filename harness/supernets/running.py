@@ -43,6 +43,18 @@ class Outcome:
 def run(spec: RunSpec, table: BenchmarkTable | None, workshop: Workshop) -> Outcome:
     """Do a supernet run. Raises HarnessError where it cannot be done."""
     task = _task(spec)
+    trained, data = trained_for(spec, workshop)
+    judged = _Judge(spec, task, trained.space, table, workshop)
+    found = _selected(spec, trained, data, judged)
+    return _outcome(spec, trained, found, judged, workshop.dataset(task.dataset).split_rule)
+
+
+def trained_for(spec: RunSpec, workshop: Workshop) -> tuple[Trained, SupernetData]:
+    """The supernet of a run, trained unless it was before, and the images that it sees.
+
+    Raises HarnessError where the data set is not the one that the run was planned on.
+    """
+    task = _task(spec)
     frame = replace(task.frame, **spec.settings["frame"])
     device = workshop.torch_device()
     dataset = workshop.dataset(task.dataset)
@@ -60,10 +72,7 @@ def run(spec: RunSpec, table: BenchmarkTable | None, workshop: Workshop) -> Outc
         patch=frame.patch,
     )
     recipe = _recipe(spec, task, shape, frame)
-    trained = train_supernet(recipe, data, device, workshop.artefacts, workshop.report)
-    judged = _Judge(spec, task, trained.space, table, workshop)
-    found = _selected(spec, trained, data, judged)
-    return _outcome(spec, trained, found, judged, dataset.split_rule)
+    return train_supernet(recipe, data, device, workshop.artefacts, workshop.report), data
 
 
 def _task(spec: RunSpec) -> SupernetTask:
@@ -205,6 +214,11 @@ class _Judge:
         name = self.task.dataset
         dataset = self.workshop.dataset(name)
         protocol = evaluation_protocol(self.task.evaluation, space=self.spec.space, dataset=name)
+        if protocol.identity != self.task.evaluation_identity:
+            raise HarnessError(
+                f"evaluation protocol {protocol.name} is not the one that the run was planned on; "
+                "plan it again"
+            )
         results = [
             train_architecture(
                 EvaluationRequest(
@@ -259,6 +273,7 @@ def _outcome(
         "selection-seconds": found.seconds,
         "fresh-supernet-epochs": float(trained.fresh_epochs),
         **_known("margin", selection.margins),
+        **trained.trainer.measurements(),
         **selection.costs,
     }
     steps = [(metrics["cost"], selection.architecture, _last(log.valid_accuracy))]

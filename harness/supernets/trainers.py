@@ -66,7 +66,8 @@ class TrainerContext:
     supernet: on its device, freshly initialised. optimizer: the weights' SGD, whose momentum
     buffers second-order methods read. rng and generator (on the device) are streams of this run's
     own; a trainer draws from nothing else. train_images: how many a weights epoch has. shape: the
-    supernet's, for trainers that make another one.
+    supernet's, for trainers that make another one. pixel_range: black and white as the images have
+    them (``SupernetData.pixel_range``), for trainers that perturb images; None where it is unknown.
     """
 
     space: AnySupernetSpace
@@ -78,6 +79,7 @@ class TrainerContext:
     train_images: int
     device: torch.device
     shape: NetworkShape
+    pixel_range: tuple[Tensor, Tensor] | None = None
 
 
 class SupernetTrainer(ABC):
@@ -171,6 +173,20 @@ class SupernetTrainer(ABC):
     def edge_scores(self) -> list[np.ndarray[Any, np.dtype[np.float64]] | None] | None:
         """What ranks the edges of a node, where the method has more than the candidates' scores."""
         return None
+
+    def draw_architecture(self, rng: np.random.Generator) -> Any:
+        """An architecture drawn from what was learnt.
+
+        Scores are the odds of a row's candidates, of which the kept ones are drawn without
+        replacement; equal scores give uniform draws. Which edges stay is the space's rule.
+        """
+        logits = [np.log(np.maximum(rows, np.finfo(np.float64).tiny)) for rows in self.scores()]
+        noisy = [rows + rng.gumbel(size=rows.shape) for rows in logits]
+        return self.context.space.discretise(noisy, self.edge_scores())
+
+    def measurements(self) -> dict[str, float]:
+        """What a record is to tell of the trained state besides scores, by the metric's name."""
+        return {}
 
     def alphas(self) -> list[Tensor]:
         """The architecture parameters, one a group; none for methods that sample."""

@@ -152,6 +152,7 @@ def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) 
         train_images=len(data.train.labels),
         device=device,
         shape=recipe.shape,
+        pixel_range=data.pixel_range(),
     )
     trainer = method.create(context, settings)
     return Trained(recipe, space, trainer, EpochLog(), 0)

@@ -152,6 +152,58 @@ def test_a_store_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
         RunStore.open(path, create=False)
 
 
+@pytest.fixture
+def first_schema(tmp_path: Path) -> Path:
+    """A store as the first release of the schema wrote it: three planned runs, two done."""
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "store_schema_1.sql").read_text("utf-8"))
+    connection.close()
+    return path
+
+
+def version_of(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def check_first_schema(store: RunStore) -> None:
+    done, failed = store.records(suite="suite", profile="laptop", history=True)
+    wanted = record(SPEC)
+    assert (done.spec, done.metrics, done.details) == (wanted.spec, wanted.metrics, {})
+    assert done.spec.identity == replace(SPEC).identity
+    assert done.trajectory is not None
+    assert done.trajectory.answers["test"].tolist() == [51.0, 1 / 3]
+    assert done.history is not None
+    assert done.history.validation.tolist() == [1.0, 2.0]
+    assert (failed.spec.seed, failed.reason) == (4, "out of luck")
+    assert store.missing(suite="suite", profile=None) == {"rs": 1}
+
+
+def test_a_store_of_the_first_schema_is_brought_up_to_date(first_schema: Path) -> None:
+    with RunStore.open(first_schema, create=False) as store:
+        assert version_of(first_schema) == VERSION
+        check_first_schema(store)
+        fresh = replace(record(replace(SPEC, seed=5)), details={"notes": ["one"]})
+        store.add_plan("suite", "laptop", [fresh.spec])
+        store.add(fresh)
+    with RunStore.open(first_schema, create=False) as store:
+        records = store.records(suite="suite", profile="laptop", history=True)
+        assert [each.details for each in records] == [{}, {}, {"notes": ["one"]}]
+
+
+def test_a_store_of_the_first_schema_on_a_read_only_disk_can_be_read(
+    first_schema: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with RunStore.open(first_schema, create=False) as store:
+        check_first_schema(store)
+    assert version_of(first_schema) == 1
+
+
 def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "runs.sqlite"
     with sqlite3.connect(path) as connection:

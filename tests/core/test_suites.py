@@ -198,7 +198,7 @@ def test_a_stand_in_must_stand_in_for_something(
 
 def test_a_profile_needs_a_benchmark(tmp_path: Path) -> None:
     text = GOOD.replace("[profile.laptop]", 'profiles = ["paper"]\n[profile.laptop]')
-    with pytest.raises(BadSuite, match=r"no \[\[benchmark\]\] takes part in profile laptop"):
+    with pytest.raises(BadSuite, match=r"no \[\[benchmark\]\] or \[\[supernet\]\] takes part"):
         make_plan(suites.load(write(tmp_path, text)), Choice("laptop"), lambda name: None)  # type: ignore[arg-type,return-value]
 
 

@@ -107,13 +107,12 @@ def test_a_wider_tensor_begins_with_the_old_one_and_repeats_the_same_channels_ev
 
 
 def test_a_supernet_that_renames_its_weights_is_refused() -> None:
-    options = made(drnas.TRAINER, TOY).supernet
-    other = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
+    # The toy supernet numbers an edge's candidates; `none`, which has no weights, is the first.
+    trainer = made(drnas_progressive.TRAINER, TOY, settings={"first_partial_channels": 1})
+    trainer.settings = replace(trainer.settings, last_partial_channels=1)
+    set_alpha(trainer, [[0.0, 1.0, 2.0]] * 3)
     with pytest.raises(NotApplicable, match="calls its weights otherwise"):
-        drnas_progressive.widen(  # type: ignore[arg-type]
-            options, other, {}, optimizer, np.random.default_rng(0)
-        )
+        trainer.begin_epoch(2)
 
 
 def test_with_one_stage_it_is_drnas_on_partial_channels(train: Trains) -> None:

@@ -1,8 +1,7 @@
-"""DARTS-ES and DARTS-ADA: when they act, what they go back to, the limits in which they are DARTS."""
+"""DARTS-ES and DARTS-ADA: when they act, what they go back to, when they are DARTS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -144,12 +143,12 @@ def test_with_an_infinite_ratio_it_is_darts(train: Trains, method: Any) -> None:
 
 
 @pytest.fixture
-def rolled_back(train: Trains, eigenvalues: list[float]) -> Iterator[tuple[Trained, Trained]]:
+def rolled_back(train: Trains, eigenvalues: list[float]) -> tuple[Trained, Trained]:
     """A plain training, and one that jumps after its fifth epoch."""
     frame = replace(SMALL, epochs=8)
     plain = train(darts.TRAINER, frame=frame)
     eigenvalues += [1.0, 1.0, 1.0, 1.0, 9.0]
-    yield plain, train(early_stopping.ADAPTIVE, frame=frame, **QUICK)
+    return plain, train(early_stopping.ADAPTIVE, frame=frame, **QUICK)
 
 
 def test_ada_goes_back_and_on_with_ten_times_the_weight_decay(

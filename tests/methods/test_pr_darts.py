@@ -14,14 +14,16 @@ from adapters.methods.differentiable import pr_darts
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from harness.conformance.toy_supernet import toy_dataset
 from harness.errors import NotApplicable
+from harness.supernets.data import SupernetData
 from harness.supernets.trainers import Step
 from tests.methods.trainings import (
+    CPU,
     SMALL,
     Trains,
     assert_same,
     made,
-    run_epoch,
     set_alpha,
     train,
 )
@@ -91,11 +93,6 @@ def test_open_gates_share_the_places_evenly() -> None:
 
 
 def test_a_candidate_passed_over_yields_to_two_that_are_not() -> None:
-    """With three candidates, two much better ones run unless one of them alone is passed over.
-
-    The third runs if it is not passed over itself and at least one of the better ones is, or if
-    all are passed over but one better one... which is the share below.
-    """
     trainer = made(pr_darts.TRAINER)
     gates = torch.tensor([[0.9, 0.8, 0.1]]).expand(3, 3)
     runs = torch.stack([trainer._drawn(gates) for _ in range(3000)]).flatten(0, 1).mean(0)
@@ -146,37 +143,24 @@ def test_a_group_below_the_threshold_costs_nothing() -> None:
     assert float(trainer.regulariser([skips]).detach()) == 0.0
 
 
-def test_alpha_is_trained_on_the_loss_and_the_regulariser(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_alpha_is_trained_on_the_loss_and_the_regulariser() -> None:
     """The same draw with and without prices differs by the regulariser's gradient."""
-    found = []
-    for prices in ({}, {"skip_price": 0.0, "other_price": 0.0, "path_reward": 0.0}):
-        trainer = made(pr_darts.TRAINER, settings=prices)
-        steps: list[Step] = []
-        inner = trainer.set_alpha_gradients
-
-        def spied(step: Step, inner: Any = inner, steps: list[Step] = steps) -> None:
-            steps.append(step)
-            inner(step)
-
-        monkeypatch.setattr(trainer, "set_alpha_gradients", spied)
-        monkeypatch.setattr(
-            trainer.alpha_optimizer, "step", lambda t=trainer: found.append(t.alphas()[0].grad)
-        )
-        run_epoch(trainer, 0)
-        assert len(steps) == 2
-    priced = made(pr_darts.TRAINER)
-    found_active = []
-    regulariser = priced.regulariser
-    monkeypatch.setattr(
-        priced, "regulariser", lambda active: found_active.append(active) or regulariser(active)
-    )
-    monkeypatch.setattr(priced.alpha_optimizer, "step", lambda: None)
-    run_epoch(priced, 0)
-    (extra,) = torch.autograd.grad(regulariser(found_active[0]), priced.alphas())
+    free = {"skip_price": 0.0, "other_price": 0.0, "path_reward": 0.0}
+    priced, unpriced = made(pr_darts.TRAINER), made(pr_darts.TRAINER, settings=free)
+    gradients = [_first_gradient(priced), _first_gradient(unpriced)]
+    (extra,) = torch.autograd.grad(priced.regulariser(priced._active), priced.alphas())
     assert extra.abs().max() > 0
-    assert torch.allclose(found[0] - found[2], extra, atol=1e-7)
+    assert torch.allclose(gradients[0] - gradients[1], extra, atol=1e-7)
+
+
+def _first_gradient(trainer: Any) -> torch.Tensor:
+    """Alpha's gradient in the first step; nothing is updated."""
+    data = SupernetData.of(toy_dataset(), trainer.context.frame, CPU)
+    batch = data.batch(data.train, np.arange(32), torch.Generator())
+    trainer.context.generator.manual_seed(1)
+    trainer.set_alpha_gradients(Step(0, 0, 0.0, batch, lambda: batch, 0.1))
+    found: torch.Tensor = trainer.alphas()[0].grad.clone()
+    return found
 
 
 def test_it_is_not_defined_where_inputs_are_chosen_apart() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapters.methods.differentiable.unrolled import unrolled_gradient
+from adapters.methods.differentiable.unrolled import present_gradient, unrolled_gradient
 from harness.methods import setting
 from harness.supernets.choices import Scores
-from harness.supernets.network import Mixture
-from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
+from harness.supernets.network import Mixture, Supernet
+from harness.supernets.trainers import Batch, Step, SupernetTrainer, TrainerContext, TrainerMethod
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,20 @@ class AlphaTrainer(SupernetTrainer):
         self.alpha_optimizer.step()
 
     def set_alpha_gradients(self, step: Step) -> None:
-        """Put the gradient of the validation loss into ``alphas``, by first or second order."""
-        valid = step.draw_valid()
-        if self.settings.order == "second":
-            gradients: Sequence[Tensor | None] = unrolled_gradient(self, step, valid)
-        else:
-            loss = self.loss(valid, self.mixture())
-            gradients = torch.autograd.grad(loss, self._alphas, allow_unused=True)
+        """Put the gradient of the validation loss into ``alphas``."""
+        gradients = self.validation_gradients(step, step.draw_valid())
         for alpha, gradient in zip(self._alphas, gradients, strict=True):
             alpha.grad = gradient
+
+    def validation_gradients(self, step: Step, valid: Batch) -> Sequence[Tensor | None]:
+        """The gradient of the validation loss in ``alphas``, by first or second order."""
+        if self.settings.order == "second":
+            return unrolled_gradient(self, step, valid)
+        return present_gradient(self, valid)
+
+    def supernets(self) -> list[Supernet]:
+        """All networks that alpha is trained with; SANAS has two."""
+        return [self.supernet]
 
     def scores(self) -> Scores:
         with torch.no_grad():

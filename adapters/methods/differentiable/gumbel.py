@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.methods import setting
+from harness.supernets.choices import AnySupernetSpace, SupernetOptions
 from harness.supernets.network import Active, Mixture
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
@@ -22,6 +23,14 @@ class GdasSettings(AlphaSettings):
     last_temperature: float = setting(0.1, "temperature that a line from the first leads to")
     hard: bool = setting(
         True, "run only the candidate with the largest weight, straight-through (GDAS)"
+    )
+    inactive_constant: bool = setting(
+        True,
+        "what was not drawn adds its weight, 0 but with a gradient, to every value of its edge, as "
+        "in the published code; without it only the drawn candidates' outputs give gradients",
+    )
+    track_running_stats: bool = setting(
+        False, "batch norm by running statistics when the supernet is evaluated"
     )
     hard_inputs: bool = setting(
         False,
@@ -36,6 +45,9 @@ class SnasSettings(GdasSettings):
 
     last_temperature: float = setting(1.0, "temperature that a line from the first leads to")
     hard: bool = setting(False, "run only the candidate with the largest weight, straight-through")
+    track_running_stats: bool = setting(
+        True, "batch norm by running statistics when the supernet is evaluated"
+    )
     single_level: bool = setting(
         False,
         "train alpha on the weights' batch and by the same loss (the paper); without it on "
@@ -48,8 +60,10 @@ class GumbelTrainer(AlphaTrainer):
 
     With ``hard`` they are one-hot in the forward pass and soft in the backward pass (GDAS,
     Section 3.2), and only the drawn candidates run. A single candidate always has weight 1, so
-    that a supernet of single candidates is trained as by DARTS. A draw that holds an infinite or
-    undefined number is drawn again.
+    that the weights of a supernet of single candidates are trained as by DARTS. A draw that holds
+    an infinite or undefined number is drawn again.
+
+    Deviation: AutoDL-Projects trains weights first in each step, here alpha comes first.
     """
 
     def __init__(self, context: TrainerContext, settings: GdasSettings) -> None:
@@ -75,7 +89,11 @@ class GumbelTrainer(AlphaTrainer):
             one_hot = torch.zeros_like(soft).scatter_(1, chosen, 1.0)
             weights.append(one_hot - soft.detach() + soft)
             active.append(tuple(tuple(sorted(row)) for row in chosen.tolist()))
-        return Mixture(tuple(weights), _unless_all(active, weights))
+        return Mixture(
+            tuple(weights),
+            _unless_all(active, weights),
+            inactive_constant=self.settings.inactive_constant,
+        )
 
     def _drawn(self, alpha: Tensor) -> Tensor:
         logits = torch.log_softmax(alpha, dim=1)
@@ -89,17 +107,22 @@ class GumbelTrainer(AlphaTrainer):
 class SnasTrainer(GumbelTrainer):
     """SNAS (Xie et al., ICLR 2019), without its resource term."""
 
+    _due = False
+
     def architecture_step(self, step: Step) -> None:
+        """Single-level: leave it to the weight step that follows."""
         if not self.settings.single_level:
             super().architecture_step(step)
+        else:
+            self._due = step.epoch >= self.settings.alpha_from_epoch
 
     def weight_step(self, step: Step) -> float:
         """Single-level: one loss, one backward pass, both optimisers."""
-        if not self.settings.single_level:
-            return super().weight_step(step)
         self.alpha_optimizer.zero_grad(set_to_none=True)
         loss = super().weight_step(step)
-        self.alpha_optimizer.step()
+        if self._due:
+            self.alpha_optimizer.step()
+            self._due = False
         return loss
 
 
@@ -115,12 +138,21 @@ def _unless_all(
     return None if whole else tuple(active)
 
 
+def _options(space: AnySupernetSpace, settings: GdasSettings) -> SupernetOptions:
+    return SupernetOptions(track_running_stats=settings.track_running_stats)
+
+
+_AUTODL = {"epochs": 250, "weight_decay": 5e-4, "nesterov": True}
+"""AutoDL-Projects' frame on NAS-Bench-201."""
+_ONE_SHOT = {f"nas-bench-1shot1-{number}": {"epochs": 100} for number in (1, 2, 3)}
+
 GDAS = TrainerMethod(
     summary="GDAS: one drawn candidate an edge, Gumbel-softmax, straight-through",
     source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
     settings=GdasSettings,
     create=GumbelTrainer,
-    frame={"nas-bench-201": {"epochs": 250}},
+    options=_options,
+    frame={"nas-bench-201": _AUTODL, **_ONE_SHOT},
     optimises="weights on train, alpha on valid, in turn, each with a fresh draw",
     cost="two passes through one candidate an edge",
     memory="that of a single architecture",
@@ -131,6 +163,7 @@ SNAS = TrainerMethod(
     source="Xie et al., SNAS, ICLR 2019; temperatures and levels as in the code of DrNAS",
     settings=SnasSettings,
     create=SnasTrainer,
+    options=_options,
     frame={"nas-bench-201": {"epochs": 100}},
     optimises="weights on train, alpha on valid, in turn; or both by one loss on train",
     cost="two passes through all candidates; one if single-level",

@@ -86,7 +86,8 @@ class PDartsTrainer(StagedTrainer):
         super().begin_epoch(epoch)
         if _dropped_skips(self.context.space, self.settings):
             last = self.context.frame.epochs - 1
-            self.supernet.set_skip_dropout(self.dropout(min(epoch, last)))
+            for supernet in self.supernets():
+                supernet.set_skip_dropout(self.dropout(min(epoch, last)))
 
     def enter_stage(self) -> None:
         """Drop the candidates of lowest weight and begin anew, deeper."""

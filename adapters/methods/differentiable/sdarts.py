@@ -41,9 +41,9 @@ class SdartsTrainer(AlphaTrainer):
     """
 
     def radius(self, step: Step) -> float:
-        """The radius of the epoch."""
+        """The radius of the epoch; that of the line's end while a selector goes on training."""
         given = self.settings
-        share = step.epoch / self.context.frame.epochs
+        share = min(step.epoch / self.context.frame.epochs, 1.0)
         return float(given.first_radius + (given.last_radius - given.first_radius) * share)
 
     def weight_step(self, step: Step) -> float:

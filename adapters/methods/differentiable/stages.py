@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.errors import NotApplicable
 from harness.methods import setting
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, best_columns, widened
@@ -56,6 +57,10 @@ class StagedTrainer(AlphaTrainer):
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
+        if context.frame.epochs < self.stages:
+            raise NotApplicable(
+                f"{self.stages} stages need as many epochs, and there are {context.frame.epochs}"
+            )
         self.stage = 0
         self.candidates = candidates_of(self.supernet.groups)
 

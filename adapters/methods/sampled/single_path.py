@@ -90,4 +90,12 @@ TRAINER = TrainerMethod(
     settings=SinglePathSettings,
     create=SinglePathTrainer,
     options=_options,
+    frame={
+        # AutoDL-Projects' configuration of weight sharing.
+        "nas-bench-201": {"epochs": 100, "weight_decay": 5e-4, "nesterov": True},
+        **{f"nas-bench-1shot1-{number}": {"batch": 64, "clip": 0.25} for number in (1, 2, 3)},
+    },
+    optimises="weights on train, one random architecture a step",
+    cost="one pass through one candidate an edge",
+    memory="that of a single architecture",
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from adapters.spaces.darts.candidates import ROWS_FROM
+from adapters.spaces.darts.candidates import ROWS_FROM, ROWS_INTO
 from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture
 
@@ -26,13 +26,15 @@ class Chance:
 class Mix:
     """columns: for each row the active operations and their columns. rows: the weights of a row's
     candidates. edge_weights: one a row, or None for 1. scalars: for each row and column the
-    candidate's weight, its edge's weight in it.
+    candidate's weight, its edge's weight in it. constants: node -> what the candidates that are
+    not active add to its every value, where they do.
     """
 
     columns: tuple[dict[str, int], ...]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
     scalars: list[tuple[Tensor, ...]]
+    constants: dict[int, Tensor]
     chance: Chance
     _scales: dict[object, Tensor] = field(default_factory=dict)
 
@@ -43,10 +45,11 @@ class Mix:
         """What the mixture says about the group at that place among the groups."""
         weights = mixture.weights[place].to(like)
         edge_weights = mixture.edge_weights[place] if mixture.edge_weights else None
-        scaled = weights
+        scaled, constants = weights, mixture.constants(place)
         if edge_weights is not None:
             edge_weights = edge_weights.to(like)
             scaled = weights * edge_weights[:, None]
+            constants = None if constants is None else constants * edge_weights
         every = tuple(range(group.shape[1]))
         active = mixture.active[place] if mixture.active else (every,) * len(group.rows)
         return cls(
@@ -57,6 +60,9 @@ class Mix:
             rows=weights.unbind(),
             edge_weights=None if edge_weights is None else edge_weights.unbind(),
             scalars=[row.unbind() for row in scaled.unbind()],
+            constants={}
+            if constants is None
+            else {node: constants.to(like)[list(rows)].sum() for node, rows in ROWS_INTO.items()},
             chance=chance,
         )
 

@@ -38,6 +38,14 @@ class _Output(NamedTuple):
     weight: Tensor | None
 
 
+class _Entering(NamedTuple):
+    """What leads to a node: mixed channels, those that pass by, a number added to the mixed."""
+
+    mixed: list[_Output]
+    passing: list[_Output]
+    constant: Tensor | None
+
+
 class MixedCell(nn.Module):
     """Reads what the last two cells gave, the older first; gives its four nodes side by side.
 
@@ -103,16 +111,20 @@ class MixedCell(nn.Module):
             for output in outputs(images, source, mix):
                 mixed[EDGES[output.row][0]].append(output)
             if source > 0:
-                nodes.append(self._node(mixed[source + 1], passing[source + 1], nodes[0]))
+                target = source + 1
+                entering = _Entering(mixed[target], passing[target], mix.constants.get(target))
+                nodes.append(self._node(entering, nodes[0]))
         return torch.cat(nodes[2:], dim=1)
 
-    def _node(self, mixed: list[_Output], passing: list[_Output], entrance: Tensor) -> Tensor:
+    def _node(self, entering: _Entering, entrance: Tensor) -> Tensor:
         """The sum of a node's inputs."""
         stride = self._stride(0)
         like = entrance[:, :, ::stride, ::stride]
-        node = _sum(mixed, like[:, : self._width])
+        node = _sum(entering.mixed, like[:, : self._width])
+        if entering.constant is not None:
+            node = node + entering.constant
         if self._partial > 1:
-            node = torch.cat([node, _sum(passing, like[:, self._width :])], dim=1)
+            node = torch.cat([node, _sum(entering.passing, like[:, self._width :])], dim=1)
             node = F.channel_shuffle(node, self._partial)
         return node
 

@@ -79,6 +79,7 @@ class OneShotNetwork(Supernet):
         betas = mixture.edge_weights or (None,) * len(weights)
         nodes = len(self.groups[0].rows)
         parents = {node: _all_before(node) for node in range(1, nodes + 1)}
+        idlers: dict[int, list[_Parent]] = {}
         for place, node in enumerate((nodes + 1, *self._choosing), start=1):
             row, beta, group = weights[place][0], betas[place], self.groups[place]
             if beta is not None:
@@ -86,7 +87,10 @@ class OneShotNetwork(Supernet):
             parents[node] = [
                 (_source(group, column), row[column]) for column in self._active(mixture, place)[0]
             ]
-        beta = betas[0]
+            if mixture.inactive_constant:
+                idle = set(range(group.shape[1])) - set(self._active(mixture, place)[0])
+                idlers[node] = [(_source(group, column), row[column]) for column in sorted(idle)]
+        beta, constants = betas[0], mixture.constants(0)
         names = self.groups[0].candidates
         return _Mix(
             operations=tuple(
@@ -96,6 +100,8 @@ class OneShotNetwork(Supernet):
             rows=weights[0].unbind(),
             edge_weights=None if beta is None else beta.to(dtype).unbind(),
             parents=parents,
+            constants=None if constants is None else constants.to(dtype).unbind(),
+            idlers=idlers,
             drop_path=self.drop_path if self.training else 0.0,
             generator=self.generator,
         )
@@ -113,13 +119,17 @@ class _Mix:
 
     operations: for each node its active operations and their weights; rows: the same as one tensor
     a node, what is not active included. parents: node -> its active parents, each with its weight,
-    None where the node has no choice; the last node is the output.
+    None where the node has no choice; the last node is the output. constants: for each node what
+    its operations that are not active add to it. idlers: node -> its parents that are not active
+    but add their weight.
     """
 
     operations: tuple[dict[str, Tensor], ...]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
     parents: dict[int, list[_Parent]]
+    constants: tuple[Tensor, ...] | None
+    idlers: dict[int, list[_Parent]]
     drop_path: float
     generator: torch.Generator | None
 
@@ -179,15 +189,20 @@ class OneShotCell(nn.Module):
         for node in range(1, output):
             if node in live:
                 x = _entering(mix.parents[node], {0: projected.get(node, zeros), **states})
+                x = _raised(x, [weight for _, weight in mix.idlers.get(node, ())])
                 states[node] = self._mixed(x, node - 1, mix)
         outgoing = {node: weight for node, weight in mix.parents[output] if weight is not None}
+        idle = dict(mix.idlers.get(output, ()))
         joined = torch.cat(
             [
-                states[node] * outgoing[node] if node in outgoing else zeros
+                states[node] * outgoing[node]
+                if node in outgoing
+                else _raised(zeros, [idle.get(node)])
                 for node in range(1, output)
             ],
             dim=1,
         )
+        joined = _raised(joined, [idle.get(0)])
         if 0 not in outgoing:
             return joined
         return torch.addcmul(joined, projected[output], outgoing[0])
@@ -218,6 +233,8 @@ class OneShotCell(nn.Module):
             weights = mix.operations[row]
             weighted = [(outputs[name], weights[name]) for name in weights]
             y = weighted_sum([], weighted, like=mixed)
+        if mix.constants is not None:
+            y = y + mix.constants[row]
         if self._partial > 1:
             y = F.channel_shuffle(torch.cat([y, rest], dim=1), self._partial)
         return y if mix.edge_weights is None else y * mix.edge_weights[row]
@@ -243,6 +260,14 @@ def _entering(parents: Sequence[_Parent], states: Mapping[int, Tensor]) -> Tenso
     plain = [states[source] for source, weight in parents if weight is None]
     weighted = [(states[source], weight) for source, weight in parents if weight is not None]
     return weighted_sum(plain, weighted, like=states[0])
+
+
+def _raised(images: Tensor, numbers: Sequence[Tensor | None]) -> Tensor:
+    """Images with each number that there is added to every value."""
+    for number in numbers:
+        if number is not None:
+            images = images + number
+    return images
 
 
 def _all_before(node: int) -> list[_Parent]:

@@ -82,6 +82,7 @@ class CellSupernet(Supernet):
         group = self.groups[0]
         weights = mixture.weights[0].to(dtype)
         edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
+        constants = _constants(mixture, dtype)
         every = tuple(range(group.shape[1]))
         active = mixture.active[0] if mixture.active else (every,) * len(group.rows)
         training = self.training
@@ -93,6 +94,7 @@ class CellSupernet(Supernet):
             weights=[row.unbind() for row in weights.unbind()],
             rows=weights.unbind(),
             edge_weights=None if edge_weights is None else edge_weights.to(dtype).unbind(),
+            constants=constants,
             skip_dropout=self.skip_dropout if training else 0.0,
             drop_path=self.drop_path if training else 0.0,
             generator=self.generator,
@@ -104,13 +106,15 @@ class _Mix:
     """A mixture taken apart once for all cells of a forward pass.
 
     columns: for each edge the active operations and their columns. weights: a scalar for each edge
-    and column, its edge's weight not yet in it; rows: the same as one tensor an edge.
+    and column, its edge's weight not yet in it; rows: the same as one tensor an edge. constants:
+    node -> what the candidates that are not active add to its every value, where they do.
     """
 
     columns: tuple[dict[str, int], ...]
     weights: list[tuple[Tensor, ...]]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
+    constants: dict[int, Tensor]
     skip_dropout: float
     drop_path: float
     generator: torch.Generator | None
@@ -136,6 +140,16 @@ class _Mix:
             weights = torch.stack([self.weight(edge, operation) for edge in edges])
             self._scales[key] = weights.repeat_interleave(channels)
         return self._scales[key]
+
+
+def _constants(mixture: Mixture, dtype: torch.dtype) -> dict[int, Tensor]:
+    """What is not active, as a number added to each node."""
+    rows = mixture.constants(0)
+    if rows is None:
+        return {}
+    edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
+    scaled = (rows if edge_weights is None else rows * edge_weights).to(dtype)
+    return {node: scaled[list(edges)].sum() for node, edges in EDGES_INTO.items()}
 
 
 _FROM = {
@@ -208,6 +222,8 @@ class MixedCell(nn.Module):
                 self._mix(x, source, mix, mixed)
             target = source + 1
             node = mixed[target].value(like=x)
+            if target in mix.constants:
+                node = node + mix.constants[target]
             if self._partial > 1:
                 node = torch.cat([node, passing[target].value(like=rest)], dim=1)
                 node = F.channel_shuffle(node, self._partial)

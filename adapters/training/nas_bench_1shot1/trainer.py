@@ -109,8 +109,8 @@ def _check_channels(graphs: Sequence[Graph], protocol: TrainingProtocol) -> None
     sharing = max(sum(row[-1] for row in graph.matrix[1:]) for graph in graphs)
     if protocol.channels < sharing:
         raise HarnessError(
-            f"protocol {protocol.name!r} has {protocol.channels} channels, which {sharing} vertices "
-            f"of a cell would have to share; it needs {sharing} or more"
+            f"protocol {protocol.name!r} has {protocol.channels} channels, which {sharing} "
+            f"vertices of a cell would have to share; it needs {sharing} or more"
         )
 
 

@@ -1,0 +1,1 @@
+"""BaLeNAS: a Gaussian over the architecture parameters, learnt by natural gradients."""

@@ -1,0 +1,1 @@
+"""IT-NAS: candidates as tokens of a small transformer, ranked by what its indicator attends to."""

@@ -1,0 +1,1 @@
+"""SANAS: architecture search in which saliency maps reweight the images of a second network."""

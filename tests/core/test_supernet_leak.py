@@ -1,0 +1,171 @@
+"""No test image and no test column is read before a supernet's architecture is selected."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.datasets import ImageDataset, Split
+from harness.runner import execute
+from harness.supernets.selectors import SelectorMethod, TrainedSupernet
+from harness.tables.catalog import open_table
+from harness.tables.table import BenchmarkTable
+from harness.workshop import Workshop
+from tests.core.supernet_suites import CELLS, TRAINED, method, specs, write
+from tests.core.test_no_leak import Spy
+
+
+class SpiedSplits(Mapping[str, Split]):
+    """Splits that note which of them are looked at."""
+
+    def __init__(self, splits: Mapping[str, Split], reads: list[str]) -> None:
+        self._splits, self._reads = splits, reads
+
+    def __getitem__(self, name: str) -> Split:
+        self._reads.append(name)
+        return self._splits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._splits)
+
+    def __len__(self) -> int:
+        return len(self._splits)
+
+
+@dataclass(frozen=True)
+class SpiedWorkshop(Workshop):
+    """A workshop whose data sets note what is read of them once a run has begun."""
+
+    reads: list[str] = field(default_factory=list)
+
+    def dataset(self, name: str) -> ImageDataset:
+        found = super().dataset(name)
+        before = len(self.reads)
+        spied = replace(found, splits=SpiedSplits(found.splits, self.reads))
+        # A data set checks its own shapes when it is made; no method sees that.
+        del self.reads[before:]
+        return spied
+
+
+SELECTORS = ("darts+perturbation", "darts+sampling", "untrained+proxy-sampling")
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[TrainedSupernet]:
+    """What every selector is given, noted before it selects."""
+    noted: list[TrainedSupernet] = []
+    load = registry.load
+
+    def watched(kind: str, name: str, contract: type[Any]) -> Any:
+        found = load(kind, name, contract)
+        if not isinstance(found, SelectorMethod):
+            return found
+
+        def select(trained: TrainedSupernet, settings: Any) -> Any:
+            noted.append(trained)
+            return found.select(trained, settings)
+
+        return replace(found, select=select)
+
+    monkeypatch.setattr(registry, "load", watched)
+    return noted
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_no_test_image_or_column_is_read_before_the_selection(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.supernets import running
+
+    settings = "{ samples = 5 }" if "sampling" in name else "{ tuning_epochs = 1 }"
+    tasks = CELLS if name == SELECTORS[0] else CELLS + TRAINED
+    workshop = SpiedWorkshop()
+    planned = specs(write(tmp_path, method(name, settings=settings), supernets=tasks), workshop)
+    spy = Spy(open_table("nas-bench-201-digits"))
+    before: list[tuple[set[str], int]] = []
+    selected = running._selected
+
+    def marked(*arguments: Any) -> Any:
+        found = selected(*arguments)
+        before.append((set(workshop.reads), len(spy.reads)))
+        return found
+
+    monkeypatch.setattr(running, "_selected", marked)
+    for spec in planned:
+        workshop.reads.clear()
+        spy.reads.clear()
+        record = execute(spec, lambda name: spy, workshop)  # type: ignore[arg-type, return-value]
+        assert record.status == "done", record.reason
+        # Before: the search's own splits, and nothing of the table. After: what it is judged by.
+        assert before.pop() == ({"train", "valid"}, 0)
+        assert "test" in workshop.reads if not spec.table else spy.reads
+
+
+def test_a_selector_cannot_reach_a_test_number_from_what_it_is_given(
+    tmp_path: Path, given: list[TrainedSupernet]
+) -> None:
+    workshop = Workshop()
+    suite = write(tmp_path, method("darts"), supernets=CELLS + TRAINED)
+    test = workshop.dataset("digits").splits["test"]
+    for spec in specs(suite, workshop):
+        assert execute(spec, open_table, workshop).status == "done"
+    assert len(given) == 2
+    for trained in given:
+        assert trained.truth is None
+        arrays = 0
+        for item in reachable(trained):
+            assert not isinstance(item, BenchmarkTable | ImageDataset | Split)
+            if isinstance(item, np.ndarray | torch.Tensor) and item.ndim:
+                arrays += 1
+                assert len(item) != len(test.labels)
+        assert arrays > 50
+
+
+def reachable(root: Any) -> Iterator[Any]:
+    """All that hangs on an object, closures included; not what modules and classes hold."""
+    seen: set[int] = set()
+    edge: list[Any] = [root]
+    while edge:
+        item = edge.pop()
+        if id(item) in seen or isinstance(item, type) or type(item).__name__ == "module":
+            continue
+        seen.add(id(item))
+        yield item
+        if isinstance(item, FunctionType):
+            edge.extend(item.__closure__ or ())
+        else:
+            edge.extend(gc.get_referents(item))
+
+
+def test_only_a_sentinel_that_says_so_is_told_the_truth(
+    tmp_path: Path, given: list[TrainedSupernet]
+) -> None:
+    workshop = Workshop()
+    suite = write(tmp_path, method("untrained+random"), method("untrained+oracle"))
+    random, oracle = (execute(spec, open_table, workshop) for spec in specs(suite, workshop))
+    assert [trained.truth is not None for trained in given] == [False, True]
+    table = open_table("nas-bench-201-digits")
+    answer = oracle.spec.task.answers[0]
+    best = np.nanmax(
+        table.column(
+            metric="accuracy",
+            dataset="digits",
+            split="test",
+            epochs=answer.epochs,
+            seed=answer.seed,
+        )
+    )
+    assert oracle.final("test") == best >= random.final("test")
+    assert oracle.metrics["tau/operations"] == 1.0
+    names = registry.names("selectors")
+    loaded = {name: registry.load("selectors", name, SelectorMethod) for name in names}
+    assert {name for name, found in loaded.items() if found.sees_truth} == {"oracle"}

@@ -1,0 +1,261 @@
+"""Supernet methods on a leaderboard: their columns, the table over tasks, captions, blanks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from harness.records import RunRecord, RunSpec, Trajectory
+from harness.search_protocol import Answer
+from harness.spaces import Epochs
+from harness.supernet_protocol import SupernetProtocol, SupernetTask
+from harness.supernets.frame import Frame
+from harness.tables.table import BenchmarkTable
+from leaderboards.board import build
+from leaderboards.captions import setting
+from leaderboards.context import contexts
+from leaderboards.main_table import main_views, overall_views
+from leaderboards.model import Leaderboard, SupernetNumbers
+from leaderboards.render import Format, render
+from leaderboards.tables import SECTIONS, section_views
+from leaderboards.task_table import task_views
+from leaderboards.view import View
+from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+TRAINED = Answer("test", "digits", "test", Epochs(8, 8), 0, "test")
+FRAME = Frame(epochs=12, batch=80, learning_rate=0.1, channels=4, cells=3)
+
+
+def protocol(name: str, *answers: Answer, published: bool = False) -> SupernetProtocol:
+    trained = not answers
+    task = SupernetTask(
+        name=name,
+        dataset="digits",
+        dataset_digest="d" * 32,
+        frame=FRAME,
+        evaluation="somewhere/small.toml" if trained else "",
+        evaluation_identity="e" * 32 if trained else "",
+        evaluation_seeds=(0, 1) if trained else (),
+        answers=answers or (TRAINED,),
+    )
+    return SupernetProtocol("own", "made up", published, (task,))
+
+
+def run(
+    label: str, seed: int, rules: SupernetProtocol, accuracy: float | None, **more: Any
+) -> RunRecord:
+    """A run that ended at an accuracy, or failed where there is none."""
+    metrics: Mapping[str, float] = {
+        "evaluations": 1.0,
+        "cost": 13.0,
+        "share-of-skips": 0.25,
+        "supernet-seconds": 5.0,
+        "selection-seconds": 2.0,
+        "margin": 0.5,
+        **more.pop("metrics", {}),
+    }
+    table = more.pop("table_checksum", "")
+    answers = {answer.name: np.array([accuracy or 0.0]) for answer in rules.tasks[0].answers}
+    steps = np.array([13.0]), np.array([1]), ("a",), np.array([np.nan]), answers
+    return RunRecord(
+        spec=RunSpec(
+            method=label,
+            method_version=1,
+            settings={"trainer": {}, "selector": {}, "frame": {}},
+            space="nas-bench-201" if table else "s2",
+            table="toy" if table else "",
+            table_checksum=table,
+            protocol=rules,
+            seed=seed,
+            label=label,
+        ),
+        status="failed" if accuracy is None else "done",
+        reason="" if accuracy is not None else "no luck",
+        trajectory=None if accuracy is None else Trajectory(*steps),
+        history=None,
+        metrics={} if accuracy is None else dict(metrics),
+        provenance={},
+        seconds=7.0,
+    )
+
+
+def trained(label: str, seed: int, task: str, accuracy: float | None, **more: float) -> RunRecord:
+    metrics = {"trainings": 1.0, "parameters-m": 0.008, **more}
+    return run(label, seed, protocol(task), accuracy, metrics=metrics)
+
+
+@pytest.fixture
+def runs() -> list[RunRecord]:
+    """``good`` everywhere; ``half`` failed once; ``late`` in one task only."""
+    return [
+        trained("good", 0, "s1 digits", 98.0),
+        trained("good", 1, "s1 digits", 96.0, trainings=0.0),
+        trained("half", 0, "s1 digits", 90.0, **{"share-of-skips": 1.0}),
+        trained("half", 1, "s1 digits", None),
+        trained("good", 0, "s2 digits", 95.0),
+        trained("good", 1, "s2 digits", 95.0),
+        trained("half", 0, "s2 digits", 97.0),
+        trained("half", 1, "s2 digits", 97.0),
+        trained("late", 0, "s2 digits", 99.0),
+        trained("late", 1, "s2 digits", 99.0),
+    ]
+
+
+@pytest.fixture
+def two_tasks(runs: list[RunRecord]) -> Leaderboard:
+    return build(runs, {})
+
+
+def test_a_row_tells_what_the_supernet_and_the_selection_gave(two_tasks: Leaderboard) -> None:
+    first = two_tasks.sections[0]
+    assert [(row.rank, row.label) for row in first.rows] == [(1, "good"), (2, "half")]
+    good, half = (row.supernet for row in first.rows)
+    assert good == SupernetNumbers(
+        error=3.0,
+        skips=25.0,
+        parameters=0.008,
+        tau_operations=None,
+        margin=0.5,
+        supernet_seconds=5.0,
+        selection_seconds=2.0,
+        trainings=1.0,
+    )
+    assert half is not None
+    assert (half.error, half.skips) == (10.0, 100.0)
+    assert (first.rows[0].regret, first.rows[0].area, first.facts) == (None, None, None)
+
+
+def test_a_metric_that_a_run_lacks_is_blank() -> None:
+    rules = protocol("s2 digits")
+    runs = [run("a", 0, rules, 90.0, metrics={"tau/operations": 1.0}), run("a", 1, rules, 92.0)]
+    (row,) = build(runs, {}).sections[0].rows
+    assert row.supernet is not None
+    assert (row.supernet.tau_operations, row.supernet.trainings) == (None, None)
+    assert row.supernet.margin == 0.5
+
+
+def rows(view: View) -> dict[str, Mapping[str, Any]]:
+    return {str(row["label"]): row for row in view.rows}
+
+
+def test_methods_against_tasks(two_tasks: Leaderboard) -> None:
+    (view,) = task_views(two_tasks)
+    assert [column.key for column in view.columns] == [
+        "label",
+        *("error s1 digits", "skips s1 digits", "error s2 digits", "skips s2 digits"),
+        "mean",
+    ]
+    found = rows(view)
+    assert list(found) == ["good", "half", "late"]
+    assert found["good"] == {
+        "label": "good",
+        "error s1 digits": "3.00±1.41",
+        "skips s1 digits": 25.0,
+        "error s2 digits": "5.00±0.00",
+        "skips s2 digits": 25.0,
+        "mean": 4.0,
+    }
+    # A failed run shows as a missing seed, and no mean is made of what is not whole.
+    assert found["half"]["error s1 digits"] == "10.00 (n=1)"
+    assert "mean" not in found["half"]
+    assert found["late"] == {
+        "label": "late",
+        "error s2 digits": "1.00±0.00",
+        "skips s2 digits": 25.0,
+    }
+
+
+def test_one_task_or_none_of_supernets_has_no_table_over_tasks(records: list[RunRecord]) -> None:
+    assert task_views(build([trained("a", 0, "s1 digits", 90.0)], {})) == []
+    assert task_views(build(records, {})) == []
+    both = [*records, trained("a", 0, "s1 digits", 90.0)]
+    assert task_views(build(both, {})) == []
+
+
+def test_searchers_have_no_supernet_columns(
+    records: list[RunRecord], tables: dict[str, BenchmarkTable]
+) -> None:
+    (searchers,) = main_views(build(records, tables))
+    (supernets,) = main_views(build([trained("a", 0, "s1 digits", 90.0)], {}))
+    own = {"error", "skips", "parameters", "tau_operations", "margin", "trainings"}
+    own |= {"supernet_seconds", "selection_seconds"}
+    assert own & {column.key for column in searchers.columns} == set()
+    assert own <= {column.key for column in supernets.columns}
+    values = rows(supernets)["a"]
+    assert (values["error"], values["trainings"], values["parameters"]) == (10.0, 1.0, 0.008)
+
+
+def test_captions_of_trained_architectures(two_tasks: Leaderboard) -> None:
+    lines = setting(two_tasks.sections[0].where, None)
+    assert lines == [
+        "space s2, data set digits; selected architectures are trained by evaluation small, "
+        "seeds 0, 1",
+        "protocol own (made up): supernets of 3 cells and 4 channels, 12 epochs, batch 80, "
+        "learning rate 0.1 to 0.001",
+        "answer digits/test after 8/8 epochs, seed=0 (test)",
+    ]
+
+
+def test_a_table_gives_supernets_regret_and_no_exact_random_search(
+    tables: dict[str, BenchmarkTable],
+) -> None:
+    (checksum,) = tables
+    rules = protocol("cells", TEST_ANSWER, VALIDATION_ANSWER, published=True)
+    runs = [
+        run("oracle", 0, rules, 94.0, table_checksum=checksum, metrics={"tau/operations": 1.0}),
+        run("darts", 0, rules, 80.0, table_checksum=checksum, metrics={"tau/operations": -0.5}),
+        run("darts", 1, rules, 90.0, table_checksum=checksum, metrics={"tau/operations": 0.5}),
+    ]
+    section = build(runs, tables).sections[0]
+    assert section.references == ()
+    oracle, darts = section.rows
+    assert (oracle.label, oracle.regret, oracle.rank) == ("oracle", 0.0, 1)
+    assert darts.regret == pytest.approx(9.0)
+    assert darts.supernet is not None
+    assert darts.supernet.tau_operations == 0.0
+    lines = setting(section.where, section.facts)
+    assert lines[0].endswith(
+        f"are looked up in table toy, checksum {checksum}, release 1.0, 4 architectures"
+    )
+    assert lines[1].endswith("0.001, methods in their published frames")
+    (view,) = (each for each in main_views(build(runs, tables)) if "test" in each.title)
+    assert [column.head for column in view.columns if column.key == "regret"] == [
+        "regret\noptimum\n=mean"
+    ]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_form_takes_supernets(form: Format, two_tasks: Leaderboard) -> None:
+    views = [*main_views(two_tasks), *overall_views(two_tasks), *task_views(two_tasks)]
+    text = render(views, form, title="supernets", every=True)
+    assert "good" in text
+    assert re.search(r"\bnan\b", text, re.IGNORECASE) is None
+
+
+@pytest.mark.parametrize("kind", sorted(SECTIONS))
+def test_every_kind_of_table_takes_supernets(
+    kind: str, runs: list[RunRecord], tables: dict[str, BenchmarkTable]
+) -> None:
+    (checksum,) = tables
+    rules = protocol("cells", TEST_ANSWER)
+    looked_up = [run("a", seed, rules, 90.0, table_checksum=checksum) for seed in range(3)]
+    views = section_views(kind, contexts([*runs, *looked_up], tables, "test"))
+    assert len(views) == 3
+    assert json.loads(render(views, "json", title="supernets"))["tables"]
+
+
+def test_blank_is_not_zero_in_csv_and_json(two_tasks: Leaderboard) -> None:
+    views = main_views(two_tasks)
+    read = list(csv.DictReader(io.StringIO(render(views, "csv", title=""))))
+    assert {row["tau_operations"] for row in read} == {""}
+    assert [row["error"] for row in read[:2]] == ["3.0", "10.0"]
+    tables = json.loads(render(views, "json", title=""))["tables"]
+    assert {row["tau_operations"] for table in tables for row in table["rows"]} == {None}
