@@ -149,10 +149,8 @@ def resolved_settings(
     checked = supernet_protocols.checked_frame(f"{entry.name}'s training frame", whole)
     names = {name.replace("-", "_") for name in frame}
     settings = {
-        "trainer": _all(method.trainer, trainer.settings, {**common, **for_trainer}, for_trainer),
-        "selector": _all(
-            method.selector, selector.settings, {**common, **for_selector}, for_selector
-        ),
+        "trainer": _all(method.trainer, trainer.settings, common, for_trainer),
+        "selector": _all(method.selector, selector.settings, common, for_selector),
         "frame": {name: getattr(checked, name) for name in sorted(names)},
         "parts": {
             "trainer": [method.trainer, trainer.version],
@@ -163,9 +161,12 @@ def resolved_settings(
 
 
 def _all(
-    name: str, settings: type[Any], given: Mapping[str, Any], own: Mapping[str, Any]
+    name: str, settings: type[Any], common: Mapping[str, Any], own: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Every setting of a part; of what is not its ``own``, only what it has a field for."""
+    """Every setting of a part: of the protocol's common ones those that it has a field for, over
+    them what the protocol says of this part, over that the part's own."""
     fields = {each.name for each in dataclasses.fields(settings)}
-    known = {key: value for key, value in given.items() if key in own or key in fields}
-    return dataclasses.asdict(make_settings(name, settings, known))
+    shared = {key: value for key, value in common.items() if key in fields}
+    return dataclasses.asdict(
+        make_settings(name, settings, {**shared, **common.get(name, {}), **own})
+    )

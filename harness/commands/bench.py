@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,6 +15,7 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.speed import Figure
+    from harness.speed_supernets import SupernetBench
 
 TEST_DATA = "NAS_HARNESS_TEST_DATA"
 
@@ -27,15 +28,35 @@ TEST_DATA = "NAS_HARNESS_TEST_DATA"
     type=click.Path(exists=True, path_type=Path),
     help="NATS-Bench records, file or folder, to measure PyPI nats-bench on beside ours.",
 )
-def bench(as_json: bool, workers: int, nats: Path | None) -> int:
-    """Measure the harness: help, tables, queries, searches, leaderboards.
+@click.option(
+    "--trainers",
+    is_flag=True,
+    help="Measure a step of every supernet trainer beside one of DARTS, and nothing else.",
+)
+@click.option(
+    "--paper-shapes", is_flag=True, help="Supernets of the published size, not of a laptop's."
+)
+@click.option("--device", default="cpu", show_default=True, help="Of supernets: cpu, cuda, cuda:1.")
+def bench(
+    as_json: bool, workers: int, nats: Path | None, trainers: bool, paper_shapes: bool, device: str
+) -> int:
+    """Measure the harness: help, tables, queries, searches, leaderboards, supernets.
 
     Uses the imported table nas-bench-201, or a made-up one of the same size where there is none.
     Exit code 1 where a target is missed.
     """
     limit_threads(1)
+    from harness.speed_supernets import SupernetBench
+    from harness.workshop import Workshop
+
+    where = Workshop(device).torch_device()
+    supernets = SupernetBench.published(where) if paper_shapes else SupernetBench(device=where)
+    if trainers:
+        _show_trainers(supernets, as_json=as_json)
+        return 0
     with tempfile.TemporaryDirectory(prefix="nas-harness-bench-") as folder:
-        report = _measure(Path(folder), workers, nats or _test_records(), quiet=as_json)
+        given = _Given(Path(folder), workers, nats or _test_records(), supernets)
+        report = _measure(given, quiet=as_json)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
@@ -50,12 +71,20 @@ def _test_records() -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> dict[str, Any]:
-    from harness import provenance, speed
+class _Given(NamedTuple):
+    folder: Path
+    workers: int
+    nats: Path | None
+    supernets: SupernetBench
+
+
+def _measure(given: _Given, *, quiet: bool) -> dict[str, Any]:
+    from harness import provenance, speed, speed_supernets
     from harness.commands.leaderboard import show
     from harness.home import VARIABLE, home
     from harness.tables.catalog import open_table
 
+    folder, workers, nats, supernets = given
     source = "imported"
     if not (home() / "tables" / "nas-bench-201").is_dir():
         from harness.conformance.synthetic import write_synthetic_table
@@ -72,6 +101,7 @@ def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> d
         ("exact random search", lambda: speed.exact_curve(table)),
         ("searches", lambda: speed.searches(folder, workers=workers)),
         ("leaderboard", lambda: speed.leaderboard(folder, show)),
+        ("supernets", lambda: speed_supernets.fused_and_plain(supernets)),
     ]
     if nats is not None and provenance.package_version("nats-bench"):
         from harness.speed_peers import beside_nats_bench
@@ -88,6 +118,38 @@ def _measure(folder: Path, workers: int, nats: Path | None, *, quiet: bool) -> d
         "table": f"{table.name}, {table.size:,} architectures, {source}",
         "figures": [{**vars(figure), "met": figure.met} for figure in figures],
     }
+
+
+def _show_trainers(supernets: SupernetBench, *, as_json: bool) -> None:
+    """A table of what a step of each trainer costs, or the same as JSON."""
+    from harness import provenance
+    from harness.speed_supernets import trainer_costs
+
+    def say(name: str) -> None:
+        if not as_json:
+            click.echo(f"measuring {name} ...", err=True)
+
+    costs = trainer_costs(supernets, report=say)
+    machine = provenance.of_process()
+    if as_json:
+        report = {"machine": machine, "trainers": [vars(cost) for cost in costs]}
+        click.echo(json.dumps(report, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title=f"{machine['processor']}; NAS-Bench-201, {supernets.device}", title_justify="left"
+    )
+    for heading in ("trainer", "step, ms", "of DARTS's", "after an epoch, ms"):
+        table.add_column(heading, justify="left" if heading == "trainer" else "right")
+    for cost in costs:
+        if cost.step is None or cost.relative is None or cost.after_epoch is None:
+            table.add_row(cost.trainer, cost.note, "", "")
+        else:
+            after = _number(1e3 * cost.after_epoch)
+            table.add_row(cost.trainer, _number(1e3 * cost.step), f"{cost.relative:.2f}", after)
+    Console().print(table, highlight=False)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -25,7 +25,8 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     """The whole file. ``frame`` has the fields of ``harness.supernets.frame.Frame``.
 
     ``space`` overrides fields of the frame for single spaces. ``settings`` are for every trainer
-    and selector that has a setting of that name, below what a method or a suite gives.
+    and selector that has a setting of that name, a table under the name of one is for that alone;
+    both give way to what a method or a suite gives.
     ``answer`` are the cells of the table that a run is judged by; a space without a table is
     judged by ``evaluation``, the protocol that trains its architectures, with each of
     ``evaluation_seeds``.
@@ -117,8 +118,9 @@ def _of_ones_own(path: Path) -> SupernetProtocolFile:
     """A file's settings are looked up in what is registered; its evaluation lies beside it."""
     protocol = _checked(path)
     known = _setting_names()
-    for name in protocol.settings:
-        if name not in known:
+    parts = {*registry.names("supernet-trainers"), *registry.names("selectors")}
+    for name, value in protocol.settings.items():
+        if name not in (parts if isinstance(value, dict) else known):
             kind = "setting of any trainer or selector"
             raise BadSuite(f"{path}: {UnknownName(kind, name, known)}")
     if protocol.evaluation.endswith(".toml"):

@@ -118,6 +118,14 @@ class SupernetSpace(SearchSpace[A]):
         Raises NotApplicable for an option that the space's supernet does not know.
         """
 
+    def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """The same supernet with each candidate computed by itself, of the same state dict.
+
+        To compare the fused one's numbers and speed with. Raises NotApplicable where a space has
+        none, which is the default.
+        """
+        raise NotApplicable(f"{self.name} has no plain supernet to compare with")
+
     @abstractmethod
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None

@@ -246,8 +246,14 @@ def needs_more(name: str, profile: str) -> bool:
 
 
 @pytest.mark.usefixtures("table_home")
-@pytest.mark.parametrize("profile", suites.PROFILES)
-@pytest.mark.parametrize("name", suites.suite_names())
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        (name, profile)
+        for name in suites.suite_names()
+        for profile in suites.load(name).file.profile
+    ],
+)
 def test_every_shipped_suite_can_be_planned(
     name: str, profile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,17 @@ from typing import get_args
 import msgspec
 import pytest
 
-from harness import method_cards, protocols, registry, search_protocol, suites
-from leaderboards.model import Overall, Row, SignalQuality
+from harness import (
+    evaluation_protocol,
+    method_cards,
+    protocols,
+    registry,
+    search_protocol,
+    suites,
+    supernet_protocols,
+)
+from harness.supernets.frame import Frame
+from leaderboards.model import Overall, Row, SignalQuality, SupernetNumbers
 from tests.docs.pages import PAGES, ROOT, anchors, code_words, prose, text
 
 DOCS = ROOT / "docs"
@@ -66,7 +75,9 @@ def test_named_files_exist(page: Path) -> None:
             assert list(ROOT.glob(words.rstrip("/"))), f"{page.name} names {words}"
 
 
-@pytest.mark.parametrize("kind", ["methods", "spaces", "importers"])
+@pytest.mark.parametrize(
+    "kind", ["methods", "spaces", "importers", "selectors", "proxies", "datasets"]
+)
 def test_everything_registered_is_documented(kind: str) -> None:
     for name in registry.names(kind):
         if registry.origin(kind, name).startswith("nas-harness "):
@@ -76,8 +87,10 @@ def test_everything_registered_is_documented(kind: str) -> None:
 def test_every_suite_and_protocol_is_documented() -> None:
     for name in suites.suite_names():
         assert f"`{name}`" in text(DOCS / "suites.md"), name
-    for name in protocols.preset_names():
+    for name in (*protocols.preset_names(), *supernet_protocols.preset_names()):
         assert f"`{name}`" in text(DOCS / "protocols.md"), name
+    for name in evaluation_protocol.preset_names():
+        assert f"`{name}`" in text(DOCS / "evaluation.md"), name
 
 
 def keys(*kinds: type[msgspec.Struct]) -> set[str]:
@@ -86,9 +99,11 @@ def keys(*kinds: type[msgspec.Struct]) -> set[str]:
 
 def test_every_key_of_a_suite_is_documented() -> None:
     known = keys(suites.SuiteFile, suites.BenchmarkEntry, suites.MethodEntry, suites.ProfileEntry)
+    known |= keys(suites.SupernetEntry)
+    tables = {"benchmark", "supernet", "method"}
     page = text(DOCS / "suites.md")
-    assert {key for key in known if f"`{key}`" not in page} == {"benchmark", "method", "profile"}
-    assert all(f"[[{table}]]" in page for table in ("benchmark", "method"))
+    assert {key for key in known if f"`{key}`" not in page} == tables | {"profile"}
+    assert all(f"[[{table}]]" in page for table in tables)
     assert all(f"[profile.{profile}]" in page for profile in suites.PROFILES)
 
 
@@ -112,10 +127,19 @@ def test_every_switch_of_a_protocol_is_documented() -> None:
         assert f"`{choice}`" in page, choice
 
 
+def test_every_key_of_a_supernet_protocol_is_documented() -> None:
+    page = text(DOCS / "protocols.md").partition("## Supernet protocols")[2]
+    known = keys(supernet_protocols.SupernetProtocolFile, protocols.AnswerEntry)
+    known |= {field.name for field in dataclasses.fields(Frame)}
+    assert {key for key in known if f"`{key}`" not in page} == set()
+
+
 def test_every_number_of_a_leaderboard_is_documented() -> None:
     page = text(DOCS / "metrics.md")
     fields = {field.name for kind in (Row, SignalQuality) for field in dataclasses.fields(kind)}
-    fields |= {field.name for field in dataclasses.fields(Overall)}
+    fields |= {
+        field.name for kind in (Overall, SupernetNumbers) for field in dataclasses.fields(kind)
+    }
     assert {name for name in fields if f"`{name}`" not in page} == set()
 
 

@@ -16,6 +16,7 @@ from harness.conformance.synthetic import write_synthetic_table
 from harness.plan import Choice, make_plan
 from harness.store import RunStore
 from harness.suites import load
+from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 from tests.docs.pages import ROOT, blocks
 
@@ -115,8 +116,25 @@ def test_a_space_and_a_table_of_ones_own(reader: Reader, private_home: Path) -> 
     }
 
 
+def test_a_selector_of_ones_own(reader: Reader, private_home: Path) -> None:
+    printed = reader.follow(ROOT / "docs" / "tutorial-selector.md")
+    assert "4 passed" in printed
+    shipped = ("darts", "darts+perturbation", "random-selection")
+    own = ("darts+leave-one-out", "leave one out, by accuracy")
+    store = private_home / "runs.sqlite"
+    assert runs(store, "mine", "laptop") == {
+        **{label: ["done"] * 2 for label in (*shipped, *own)},
+        "oracle": ["done"],
+    }
+    with RunStore.open(store, create=False) as opened:
+        records = opened.records(suite="mine", profile="laptop")
+    # All rows of darts select from the same two supernets.
+    assert sum(record.metrics["fresh-supernet-epochs"] for record in records) == 2 * 15
+    assert len(list((private_home / "artefacts" / "supernets").iterdir())) == 2
+
+
 def test_the_suite_in_the_docs_loads(tmp_path: Path) -> None:
-    (example,) = (b for b in blocks(ROOT / "docs" / "suites.md") if b.language == "toml")
+    example, _ = (b for b in blocks(ROOT / "docs" / "suites.md") if b.language == "toml")
     file = tmp_path / "example.toml"
     file.write_text(example.text, "utf-8")
     write_synthetic_table(tmp_path / "table")
@@ -125,6 +143,17 @@ def test_the_suite_in_the_docs_loads(tmp_path: Path) -> None:
     assert len(plan.specs) == 500 + 500 + 10
     assert {spec.task.budget for spec in plan.specs} == {6000}
     assert plan.specs[500].settings["population"] == 50
+
+
+def test_the_suite_of_supernets_in_the_docs_is_planned_as_it_says(tmp_path: Path) -> None:
+    _, example = (b for b in blocks(ROOT / "docs" / "suites.md") if b.language == "toml")
+    file = tmp_path / "example.toml"
+    file.write_text(example.text, "utf-8")
+    plan = make_plan(load(str(file)), Choice("laptop", seeds=(0,)), open_table)
+    darts, sampling, slow, random, longer = plan.specs
+    assert darts.shared_work == sampling.shared_work
+    assert len({spec.shared_work for spec in (darts, slow, random, longer)}) == 4
+    assert longer.settings["frame"] == {"epochs": 30}
 
 
 def test_the_queries_in_the_docs_answer(private_home: Path) -> None:

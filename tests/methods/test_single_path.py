@@ -296,7 +296,7 @@ def selected(method: Any, **settings: Any) -> Any:
 
 
 def test_distinct_draws_are_as_many_as_asked_for_or_as_there_are() -> None:
-    trained, select = selected(setn.TRAINER, samples=10, distinct=True)
+    _, select = selected(setn.TRAINER, samples=10, distinct=True)
     found = select()
     assert found.costs["validation-batches"] == 10
     assert found.notes == ()
@@ -307,7 +307,7 @@ def test_distinct_draws_are_as_many_as_asked_for_or_as_there_are() -> None:
 
 
 def test_the_best_of_the_draws_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained, select = selected(fixed_alpha.TRAINER, samples=20, distinct=True)
+    _, select = selected(fixed_alpha.TRAINER, samples=20, distinct=True)
     seen: list[Any] = []
 
     def looked_at(trained: Any, settings: Any, drawn: list[Any]) -> list[float]:

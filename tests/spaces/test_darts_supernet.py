@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from adapters.spaces.darts import DARTS, S1, S2, S3, S4, DartsSpace, Genotype
 from adapters.spaces.darts.genotype import edges_of
 from adapters.spaces.darts.networks import build_network
+from adapters.spaces.darts.plain import plain_logits
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import EdgeSite, SupernetOptions
 from harness.supernets.network import Mixture, one_hot_mixture
-from tests.spaces.plain_darts import plain_logits
 from tests.spaces.test_darts_networks import reference_images
 from tests.spaces.test_nas_bench_201_networks import fill, trainable
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from adapters.spaces.nas_bench_201 import EDGES, OPERATIONS, SPACE, Cell, flops, parameters
+from adapters.spaces.nas_bench_201.plain import PlainSupernet
 from adapters.spaces.nas_bench_201.supernet import CellSupernet
 from adapters.training.flat_networks import FlatShape
 from adapters.training.nas_bench_201 import plain
@@ -25,7 +26,6 @@ from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import EdgeSite, SupernetOptions, SupernetSpace
 from harness.supernets.network import Mixture, active_columns, one_hot_mixture
-from tests.supernets.plain_nas_bench_201 import PlainSupernet
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)
 FLAT = NetworkShape(classes=3, channels=4, cells=2, in_channels=1, resolution=8, patch=2)
@@ -143,7 +143,7 @@ def test_plain_implementation_gives_the_same(
     images, betas = images_of(shape), random(6, seed=3)
     mixed = [mixture(), mixture()]
     logits = ours(images, replace(mixed[0], edge_weights=(betas,)))
-    expected = theirs(images, mixed[1].weights[0], betas)
+    expected = theirs(images, replace(mixed[1], edge_weights=(betas,)))
     assert close(logits, expected)
     for output in (logits, expected):
         output.sin().sum().backward()
@@ -160,12 +160,7 @@ def plain_copy(
     ours: nn.Module, shape: NetworkShape, options: Mapping[str, object] | None = None
 ) -> PlainSupernet:
     given_options = SupernetOptions(**(options or {}))  # type: ignore[arg-type]
-    theirs = PlainSupernet(
-        shape,
-        affine=given_options.affine,
-        track=given_options.track_running_stats,
-        partial=given_options.partial_channels,
-    ).double()
+    theirs = PlainSupernet(shape, given_options).double()
     theirs.load_state_dict(ours.state_dict())
     return theirs.train(ours.training)
 
@@ -187,7 +182,7 @@ def test_second_derivatives_in_the_weights_of_candidates() -> None:
         return second
 
     found = twice(ours(images, Mixture((weights,))))
-    assert torch.allclose(found, twice(theirs(images, weights)), rtol=1e-7, atol=1e-9)
+    assert torch.allclose(found, twice(theirs(images, Mixture((weights,)))), rtol=1e-7, atol=1e-9)
     assert found.abs().max() > 1e-3
 
 

@@ -28,11 +28,7 @@ class IndicatorSettings:
     subsets: int = setting(
         20, "random halves of the validation split on which the selection is asked again"
     )
-    double: bool = setting(
-        True,
-        "a second pass in double precision, to see what rounding changes; 0.5 to 3 times the "
-        "cost of the first",
-    )
+    double: bool = setting(True, "a second pass, in double precision, to see what rounding changes")
 
 
 def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:

@@ -118,6 +118,12 @@ class DartsSpace(DecisionSpace[Genotype], SupernetSpace[Genotype]):
 
         return DartsSupernet(self.choice_groups, shape, options)
 
+    def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """It mixes all channels, and knows neither chance nor inactive candidates."""
+        from adapters.spaces.darts.plain import PlainSupernet
+
+        return PlainSupernet(self.choice_groups, shape, options)
+
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
     ) -> Genotype:

@@ -157,6 +157,12 @@ class NasBench201(SupernetSpace[Cell]):
 
         return CellSupernet(shape, options)
 
+    def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """It knows the options on batch norms and partial channels."""
+        from adapters.spaces.nas_bench_201.plain import PlainSupernet
+
+        return PlainSupernet(shape, options)
+
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
     ) -> Cell:

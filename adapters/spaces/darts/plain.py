@@ -12,28 +12,35 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from adapters.spaces.darts.candidates import EDGES, NODES
+from adapters.spaces.darts.supernet import DartsSupernet
 from harness.supernets.network import Mixture
 
 
+class PlainSupernet(DartsSupernet):
+    """The fused supernet's modules, each called by itself."""
+
+    def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
+        return plain_logits(self, images, mixture)
+
+
 def plain_logits(supernet: Any, images: Tensor, mixture: Mixture, partial: int = 1) -> Tensor:
+    """The logits, shape (batch, classes); ``partial`` is the supernet's option of that name."""
     before = previous = supernet.stem(images)
     for cell in supernet.cells:
         kind = int(cell._place.reduction)
         edge_weights = mixture.edge_weights[kind] if mixture.edge_weights else None
         if edge_weights is None:
-            edge_weights = torch.ones(len(EDGES), dtype=images.dtype)
+            edge_weights = torch.ones(len(EDGES), dtype=images.dtype, device=images.device)
         weights = mixture.weights[kind]
         before, previous = (
             previous,
-            plain_cell(
-                cell, before, previous, weights * edge_weights[:, None], edge_weights, partial
-            ),
+            _cell(cell, before, previous, weights * edge_weights[:, None], edge_weights, partial),
         )
     logits: Tensor = supernet.classifier(previous.mean((2, 3)))
     return logits
 
 
-def plain_cell(
+def _cell(
     cell: Any, before: Tensor, previous: Tensor, weights: Tensor, edges: Tensor, partial: int
 ) -> Tensor:
     group = cell._group
