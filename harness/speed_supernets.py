@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -163,13 +163,24 @@ def _step(
 # -- trainers
 
 
+class Arm(NamedTuple):
+    """name: the trainer's with its defaults, else that of the method that sets it so."""
+
+    name: str
+    trainer: str
+    settings: dict[str, Any]
+
+
+_DARTS = Arm("darts", "darts", {})
+
+
 @dataclass(frozen=True)
 class TrainerCost:
-    """trainer: its name and the settings that are not its defaults. step: seconds of one step, the
-    mean over the epochs of a short search. relative: to a step of DARTS of first order.
-    after_epoch: seconds at the end of an epoch. note: why there is no figure."""
+    """name: an arm's. step: seconds of one step, the mean over the epochs of a short search.
+    relative: to a step of DARTS of first order. after_epoch: seconds at the end of an epoch.
+    note: why there is no figure."""
 
-    trainer: str
+    name: str
     step: float | None = None
     relative: float | None = None
     after_epoch: float | None = None
@@ -183,60 +194,51 @@ def trainer_costs(
 ) -> list[TrainerCost]:
     """Every registered trainer on NAS-Bench-201, and every other way in which a method sets one.
 
-    DARTS is measured first and last; the mean of both is what the others are held to. ``only``:
-    the trainers' names, all where empty.
+    Each is held to DARTS as measured just before and just after it, since machines drift.
+    ``only``: the trainers' names, all where empty.
     """
-    darts: tuple[str, dict[str, Any]] = ("darts", {})
-    arms = [arm for arm in _arms() if arm != darts and (not only or arm[0] in only)]
-    seconds = {}
+    arms = [arm for arm in _arms() if arm != _DARTS and (not only or arm.trainer in only)]
+    _measured(bench, _DARTS)
+    darts = [_measured(bench, _DARTS)]
     costs = []
-    _measured(bench, *darts)
-    for place, (name, settings) in enumerate([darts, *arms, darts]):
-        report(_label(name, settings))
+    for arm in arms:
+        report(arm.name)
         try:
-            seconds[place] = _measured(bench, name, settings)
+            step, after = _measured(bench, arm)
         except NotApplicable as reason:
-            costs.append(TrainerCost(_label(name, settings), note=str(reason)))
-    both = np.mean([seconds[0], seconds.pop(len(arms) + 1)], axis=0)
-    seconds[0] = (float(both[0]), float(both[1]))
-    for place, (step, after) in seconds.items():
-        name, settings = [darts, *arms][place]
-        costs.append(TrainerCost(_label(name, settings), step, step / seconds[0][0], after))
-    return sorted(costs, key=lambda cost: (cost.relative or float("inf"), cost.trainer))
+            costs.append(TrainerCost(arm.name, note=str(reason)))
+            continue
+        darts.append(_measured(bench, _DARTS))
+        near = (darts[-2][0] + darts[-1][0]) / 2
+        costs.append(TrainerCost(arm.name, step, step / near, after))
+    step, after = (float(each) for each in np.median(darts, axis=0))
+    costs.append(TrainerCost(_DARTS.name, step, 1.0, after))
+    return sorted(costs, key=lambda cost: (cost.relative or float("inf"), cost.name))
 
 
-def _arms() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(trainer, settings) without repetition."""
+def _arms() -> Iterator[Arm]:
+    """Without repetition."""
+    given = [Arm(name, name, {}) for name in registry.names("supernet-trainers")]
+    for name in registry.names("methods"):
+        method = registry.load("methods", name, object)
+        if isinstance(method, SupernetMethod):
+            given.append(Arm(name, method.trainer, dict(method.trainer_settings)))
     seen: list[tuple[str, dict[str, Any]]] = []
-    methods = [registry.load("methods", name, object) for name in registry.names("methods")]
-    given: list[tuple[str, dict[str, Any]]] = [
-        (name, {}) for name in registry.names("supernet-trainers")
-    ]
-    given += [
-        (method.trainer, dict(method.trainer_settings))
-        for method in methods
-        if isinstance(method, SupernetMethod)
-    ]
-    for name, settings in given:
-        trains = registry.load("supernet-trainers", name, TrainerMethod).trains
-        if trains and (name, settings) not in seen:
-            seen.append((name, settings))
-            yield name, settings
+    for arm in given:
+        trains = registry.load("supernet-trainers", arm.trainer, TrainerMethod).trains
+        if trains and (arm.trainer, arm.settings) not in seen:
+            seen.append((arm.trainer, arm.settings))
+            yield arm
 
 
-def _label(name: str, settings: Mapping[str, Any]) -> str:
-    said = [f"{key.replace('_', '-')} = {value}" for key, value in settings.items()]
-    return ", ".join([name, *said])
-
-
-def _measured(bench: SupernetBench, name: str, settings: Mapping[str, Any]) -> tuple[float, float]:
+def _measured(bench: SupernetBench, arm: Arm) -> tuple[float, float]:
     """Seconds of a step and of an epoch's end, means over the epochs of a short search."""
     shape = bench.shapes["nas-bench-201"]
     frame = Frame(
         epochs=_EPOCHS, batch=BATCH, channels=shape.channels, cells=shape.cells, crop_padding=0
     )
     data = _data(shape, frame, bench.device)
-    trainer, streams = _trainer(bench, name, settings, frame, data)
+    trainer, streams = _trainer(bench, arm, frame, data)
     loop = EpochLoop(trainer, data, frame, streams)
     steps, ends = [], []
     epoch = 0
@@ -258,21 +260,17 @@ def _measured(bench: SupernetBench, name: str, settings: Mapping[str, Any]) -> t
 
 
 def _trainer(
-    bench: SupernetBench,
-    name: str,
-    settings: Mapping[str, Any],
-    frame: Frame,
-    data: SupernetData,
+    bench: SupernetBench, arm: Arm, frame: Frame, data: SupernetData
 ) -> tuple[SupernetTrainer, Streams]:
-    method = registry.load("supernet-trainers", name, TrainerMethod)
+    method = registry.load("supernet-trainers", arm.trainer, TrainerMethod)
     space = registry.load("spaces", "nas-bench-201", SupernetSpace)
     shape = bench.shapes["nas-bench-201"]
-    given = method.settings(**settings)
+    given = method.settings(**arm.settings)
     supernet = _seeded(lambda: space.supernet(shape, method.options(space, given)))
     supernet = supernet.to(bench.device)
     if bench.device.type == "cuda":
         supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    streams = Streams.named("bench", name, device=bench.device)
+    streams = Streams.named("bench", arm.name, device=bench.device)
     supernet.generator = streams.generator
     context = TrainerContext(
         space=space,

@@ -145,10 +145,10 @@ def _show_trainers(supernets: SupernetBench, *, as_json: bool) -> None:
         table.add_column(heading, justify="left" if heading == "trainer" else "right")
     for cost in costs:
         if cost.step is None or cost.relative is None or cost.after_epoch is None:
-            table.add_row(cost.trainer, cost.note, "", "")
+            table.add_row(cost.name, cost.note, "", "")
         else:
             after = _number(1e3 * cost.after_epoch)
-            table.add_row(cost.trainer, _number(1e3 * cost.step), f"{cost.relative:.2f}", after)
+            table.add_row(cost.name, _number(1e3 * cost.step), f"{cost.relative:.2f}", after)
     Console().print(table, highlight=False)
 
 

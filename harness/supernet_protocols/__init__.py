@@ -120,7 +120,9 @@ def _of_ones_own(path: Path) -> SupernetProtocolFile:
     known = _setting_names()
     parts = {*registry.names("supernet-trainers"), *registry.names("selectors")}
     for name, value in protocol.settings.items():
-        if name not in (parts if isinstance(value, dict) else known):
+        if isinstance(value, dict) and name not in parts:
+            raise BadSuite(f"{path}: {UnknownName('trainer or selector', name, parts)}")
+        if not isinstance(value, dict) and name not in known:
             kind = "setting of any trainer or selector"
             raise BadSuite(f"{path}: {UnknownName(kind, name, known)}")
     if protocol.evaluation.endswith(".toml"):

@@ -367,7 +367,7 @@ def test_a_broken_package_hides_no_other(
     assert "random-search" in listed
     assert "'broken' cannot be loaded from tests.core.broken_package:METHOD" in listed
     assert "RuntimeError: broken on import" in listed
-    assert "'no-method' (json:dumps) is a function, not a BlackBoxMethod" in listed
+    assert "'no-method' is a function, neither a BlackBoxMethod nor a SupernetMethod" in listed
     assert cli.run(["doctor", "--json"]) == 1
     assert "broken on import" in capsys.readouterr().out
 

@@ -92,6 +92,8 @@ def test_a_supernet_entry_that_does_not_fit_is_one_line(
         (("epochs = 3", "epochs = 0"), "setting epochs of [frame] is 0; it must be at least 1"),
         (("tuning_epochs = 1", "tuning_epoch = 1"), "'tuning_epoch'; did you mean 'tuning_epochs'"),
         (("tuning_epochs = 1", 'tuning_epochs = "1"'), "must be of type int"),
+        (("[frame]", "[settings.dart]\norder = 1\n[frame]"), "unknown trainer or selector 'dart'"),
+        (("[frame]", '[settings.darts]\nodrer = "first"\n[frame]'), "did you mean 'order'"),
         (('evaluation = "two-epochs.toml"', ""), "needs an [[answer]] to look up, or an evaluat"),
         (('"two-epochs.toml"', '"robust-darts"'), "did you mean 'robustdarts'"),
         (('"two-epochs.toml"', '"three.toml"'), "three.toml"),

@@ -71,8 +71,8 @@ def test_rank_correlations_are_spearmans_of_magnitudes() -> None:
     second[3] = 0.5
     found = rank_correlations(first, second)
     for place in range(3):
-        pair = [maps[place].abs().flatten().numpy() for maps in (first, second)]
-        assert found[place] == pytest.approx(spearmanr(*pair).statistic)
+        one, other = (maps[place].abs().flatten().tolist() for maps in (first, second))
+        assert found[place] == pytest.approx(spearmanr(one, other).statistic)
     assert np.isnan(found[3])
 
 
