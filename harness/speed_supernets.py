@@ -218,11 +218,13 @@ def trainer_costs(
 
 def _arms() -> Iterator[Arm]:
     """Without repetition."""
-    given = [Arm(name, name, {}) for name in registry.names("supernet-trainers")]
+    trainers = registry.names("supernet-trainers")
+    given = [Arm(name, name, {}) for name in trainers]
     for name in registry.names("methods"):
         method = registry.load("methods", name, object)
         if isinstance(method, SupernetMethod):
-            given.append(Arm(name, method.trainer, dict(method.trainer_settings)))
+            own = f"{name} (method)" if name in trainers else name
+            given.append(Arm(own, method.trainer, dict(method.trainer_settings)))
     seen: list[tuple[str, dict[str, Any]]] = []
     for arm in given:
         trains = registry.load("supernet-trainers", arm.trainer, TrainerMethod).trains

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from leaderboards.context import Context
 from leaderboards.curve_tables import anytime_view, fixed_budget_view, fixed_target_view
 from leaderboards.pairwise_table import pairwise_view
+from leaderboards.search_table import search_view
 from leaderboards.view import View
 
 
@@ -20,4 +21,5 @@ SECTIONS: Mapping[str, Callable[[Context], View]] = {
     "fixed-target": fixed_target_view,
     "fixed-budget": fixed_budget_view,
     "anytime": anytime_view,
+    "search": search_view,
 }

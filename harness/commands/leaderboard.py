@@ -30,7 +30,7 @@ FORMATS: dict[Format, tuple[str, ...]] = {
     "html": (".html", ".htm"),
 }
 """Format -> the endings of file names that choose it."""
-TABLES = ("main", "overall", "pairwise", "fixed-target", "fixed-budget", "anytime")
+TABLES = ("main", "overall", "pairwise", "fixed-target", "fixed-budget", "anytime", "search")
 ANSWERS = ("test", "validation", "all")
 PAGE, PLOT = "leaderboard.html", "anytime.png"
 """What ``harness run`` writes at its end."""
@@ -90,10 +90,11 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     form = form or _format_of(output)
     if plot is not None and plot.suffix not in PLOTS:
         raise HarnessError(f"--plot {plot} must end in .png or .svg")
-    stored = _stored(suite, profile, store)
+    stored = _stored(suite, profile, store, kind)
     every = columns == "all"
     by_programs = form in ("csv", "json")
-    which = "first" if kind == "overall" else "all" if by_programs else answers
+    # A search is the same whatever it is judged by.
+    which = "first" if kind in ("overall", "search") else "all" if by_programs else answers
     found = _contexts(stored, which)
     views = _views(found, stored, kind, with_overall=not by_programs)
     if form is None:
@@ -151,7 +152,7 @@ def finish(
         click.echo(f"wrote {folder / name}", err=True)
 
 
-def _stored(suite: str, profile: str | None, path: Path | None) -> Stored:
+def _stored(suite: str, profile: str | None, path: Path | None, kind: str) -> Stored:
     from harness.home import default_store
     from harness.store import RunStore
 
@@ -159,12 +160,12 @@ def _stored(suite: str, profile: str | None, path: Path | None) -> Stored:
     if path is None and not place.exists():
         raise _no_runs(suite, profile, [])
     with RunStore.open(place, create=False) as store:
-        return _read(store, suite, profile)
+        return _read(store, suite, profile, details=kind == "search")
 
 
-def _read(store: RunStore, suite: str, profile: str | None) -> Stored:
+def _read(store: RunStore, suite: str, profile: str | None, *, details: bool = False) -> Stored:
     name = Path(suite).stem if suite.endswith(".toml") else suite
-    records = store.records(suite=name, profile=profile)
+    records = store.records(suite=name, profile=profile, history=details)
     if not records:
         raise _no_runs(suite, profile, store.suites())
     missing = store.missing(suite=name, profile=profile)
