@@ -44,7 +44,7 @@ def ls(kind: str | None, name: str | None, as_json: bool) -> None:
     selectors, supernet-trainers, supernet-protocols; without it, how many there are of each.
     """
     if kind is None:
-        kind, rows = "kinds", [{"name": each, "how many": str(len(_rows(each)))} for each in KINDS]
+        kind, rows = "kinds", [{"name": each, "how many": str(_count(each))} for each in KINDS]
     elif kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
     elif name is not None:
@@ -61,6 +61,13 @@ def ls(kind: str | None, name: str | None, as_json: bool) -> None:
 
 def _rows(kind: str) -> list[Row]:
     return _LISTERS[kind]() if kind in _LISTERS else _registered(kind)
+
+
+def _count(kind: str) -> int:
+    """How many there are; what is registered is counted without being loaded."""
+    # Tables are imported too, not registered alone.
+    registered = kind in registry.GROUPS and kind != "tables"
+    return len(registry.names(kind)) if registered else len(_rows(kind))
 
 
 def _print(title: str, rows: list[Row]) -> None:
@@ -213,7 +220,14 @@ def _tables() -> list[Row]:
 
 
 def _registered(kind: str) -> list[Row]:
-    return [{"name": name, "from": registry.origin(kind, name)} for name in registry.names(kind)]
+    rows = []
+    for name in registry.names(kind):
+        try:
+            summary = str(getattr(registry.load(kind, name, object), "summary", ""))
+        except HarnessError as error:
+            summary = str(error)
+        rows.append({"name": name, "what": summary, "from": registry.origin(kind, name)})
+    return rows
 
 
 _LISTERS: dict[str, Callable[[], list[Row]]] = {
