@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
-from adapters.datasets.digits import DATASET
 from adapters.spaces.nas_bench_1shot1 import (
     OPERATIONS,
     SPACE_1,
@@ -28,13 +25,11 @@ from adapters.training.nas_bench_1shot1 import TRAINER_1, TRAINER_2, GraphTraine
 from adapters.training.nas_bench_1shot1 import trainer as trainer_module
 from adapters.training.nas_bench_1shot1.plain import initial_weights, plain_network
 from harness import registry
-from harness.datasets import ImageDataset, Split
+from harness.datasets import ImageDataset
 from harness.errors import HarnessError
 from harness.randomness import stream
 from harness.training import BatchTrainer
-from harness.training_protocol import TrainingProtocol, training_protocol
-
-SHORT = dataclasses.replace(training_protocol("flat-12"), epochs=2, test_every=1)
+from tests.building.plain_training import SHORT, few_digits, train_alone
 
 POOL, CONV3, CONV1 = range(len(OPERATIONS))
 
@@ -54,63 +49,15 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def digits() -> ImageDataset:
-    """The first 96, 80 and 70 images of the real splits: enough to tell, quick to train on."""
-    full = DATASET.load()
-    sizes = {"train": 96, "valid": 80, "test": 70}
-    splits = {
-        name: Split(split.images[: sizes[name]], split.labels[: sizes[name]])
-        for name, split in full.splits.items()
-    }
-    return dataclasses.replace(full, splits=splits)
+    return few_digits()
 
 
-def train_alone(
-    graph: Graph, seed: int, dataset: ImageDataset, protocol: TrainingProtocol
+def trained_alone(
+    graph: Graph, seed: int, dataset: ImageDataset
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """The plain network, trained by the plain loop that the protocol describes, in float64."""
-    shape = FlatShape.of(protocol, dataset)
-    network = plain_network(graph, shape).double()
+    shape = FlatShape.of(SHORT, dataset)
     weights = initial_weights(graph, shape, stream("initial weights", seed, module_hash(graph)))
-    state = {name: torch.from_numpy(weight) for name, weight in weights.items()}
-    assert not network.load_state_dict(state, strict=False).unexpected_keys
-    splits = {
-        name: (torch.from_numpy(split.images).double(), torch.from_numpy(split.labels))
-        for name, split in dataset.splits.items()
-    }
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=protocol.learning_rate, momentum=protocol.momentum,
-        nesterov=True, weight_decay=protocol.weight_decay,
-    )  # fmt: skip
-    images, labels = splits["train"]
-    steps = len(labels) // protocol.batch
-    order = stream("order of training images", seed)
-    accuracy: list[list[float]] = []
-    loss: list[list[float]] = []
-    for epoch in range(protocol.epochs):
-        network.train()
-        chosen = order.permutation(len(labels))[: steps * protocol.batch].reshape(steps, -1)
-        right, lost = 0.0, 0.0
-        for step, batch in enumerate(chosen):
-            done = (epoch * steps + step) / (protocol.epochs * steps)
-            for group in optimiser.param_groups:
-                group["lr"] = protocol.learning_rate * (1 + math.cos(math.pi * done)) / 2
-            logits = network(images[batch])
-            cost = F.cross_entropy(logits, labels[batch])
-            optimiser.zero_grad()
-            cost.backward()
-            optimiser.step()
-            right += float((logits.argmax(1) == labels[batch]).double().mean()) / steps
-            lost += cost.item() / steps
-        accuracy.append([100 * right])
-        loss.append([lost])
-        network.eval()
-        for name in ("valid", "test"):
-            with torch.no_grad():
-                logits = network(splits[name][0])
-            matches = (logits.argmax(1) == splits[name][1]).double()
-            accuracy[-1].append(100 * float(matches.mean()))
-            loss[-1].append(F.cross_entropy(logits, splits[name][1]).item())
-    return accuracy, loss
+    return train_alone(plain_network(graph, shape), weights, seed, dataset, SHORT)
 
 
 def test_trainers_are_registered() -> None:
@@ -137,7 +84,7 @@ def test_batched_member_is_the_plain_network(digits: ImageDataset) -> None:
     assert vertex_channels(graph_of(CELLS[0]).matrix, 8, 8) == (8, 3, 3, 3, 2, 8)
     batch = TRAINER_2.train(CELLS, seed=3, dataset=digits, protocol=SHORT, dtype=torch.float64)
     for member, cell in enumerate(CELLS):
-        accuracy, loss = train_alone(graph_of(cell), 3, digits, SHORT)
+        accuracy, loss = trained_alone(graph_of(cell), 3, digits)
         np.testing.assert_allclose(batch.loss[:, :, member], loss, rtol=2e-6, err_msg=str(cell))
         np.testing.assert_allclose(batch.accuracy[:, :, member], accuracy, rtol=1e-6)
     assert batch.failures == ("",) * len(CELLS)

@@ -9,18 +9,17 @@ at a vertex the members part by operation and come together again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, vertex_channels
-from adapters.training.flat_networks import BatchNorm, ConvBn, FlatShape
+from adapters.training.batched_network import BatchedNetwork, Weights, window_taps
+from adapters.training.flat_networks import ConvBn, FlatShape
 from adapters.training.nas_bench_1shot1.plain import (
     CONV_1X1,
     CONV_3X3,
@@ -28,8 +27,6 @@ from adapters.training.nas_bench_1shot1.plain import (
     operation_weight,
     projection_weight,
 )
-
-Weights = Mapping[str, NDArray[np.float64]]
 
 _OPERATIONS = (CONV_3X3, CONV_1X1, POOL)
 
@@ -67,11 +64,8 @@ class _Cell(NamedTuple):
     vertices: list[_Vertex]
 
 
-class BatchedNetwork:
-    """The flat networks of several graphs of one matrix, in training or in evaluation.
-
-    ``weights[m]`` are member m's initial weights under the names of its plain network.
-    """
+class BatchedGraphs(BatchedNetwork):
+    """The flat networks of several graphs of one matrix."""
 
     def __init__(
         self,
@@ -82,39 +76,17 @@ class BatchedNetwork:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.members = len(graphs)
-        self._graphs, self._weights = graphs, weights
-        self._device, self._dtype, self._pixels = device, dtype, shape.pixels**2
-        self._matrix = graphs[0].matrix
+        super().__init__(weights, shape, device=device, dtype=dtype)
+        self._graphs, self._matrix = graphs, graphs[0].matrix
         self._channels = vertex_channels(self._matrix, shape.channels, shape.channels)
         self._fed = [vertex for vertex, fed in enumerate(self._matrix[0]) if fed]
-        self._spread = _spread(shape.pixels).to(device, dtype)
-        self._layers: list[ConvBn] = []
-        self._stem = self._layer(self._stack("0.weight").flatten(2)[..., None], None)
+        self._spread = window_taps(shape.pixels).reshape(9, -1).to(device, dtype)
         self._cells = [self._cell(block) for block in range(2, 2 + shape.cells)]
-        head = 2 + shape.cells + 4
-        self._weight = self._stack(f"{head}.weight").requires_grad_()
-        self._bias = self._stack(f"{head}.bias")[..., None].requires_grad_()
-        self._norm = BatchNorm(self.members, shape.channels, self._bias.detach().flatten())
 
-    def parameters(self) -> list[Tensor]:
-        """All that is trained."""
-        found = [self._weight, self._bias, self._norm.weight, self._norm.bias]
-        for layer in self._layers:
-            found += [layer.weight, layer.norm.weight, layer.norm.bias]
-        return found
-
-    def logits(self, patches: Tensor, *, training: bool) -> Tensor:
-        """Shape (members, classes, images), from patches of shape (inputs, pixels, images).
-
-        Training normalises by the batch and updates the running statistics; evaluation uses them.
-        """
-        every = patches.expand(self.members, *patches.shape)
-        x = self._stem(every, training=training)
+    def through_cells(self, x: Tensor, *, training: bool) -> Tensor:
         for cell in self._cells:
             x = self._through(cell, x, training)
-        x = F.relu(self._norm(x, training=training)).mean(2)
-        return torch.baddbmm(self._bias, self._weight, x)
+        return x
 
     def _through(self, cell: _Cell, x: Tensor, training: bool) -> Tensor:
         """A cell's output: its parents' channels side by side, plus the input's projection."""
@@ -131,8 +103,8 @@ class BatchedNetwork:
         return joined + projected[len(matrix) - 1] if matrix[0][-1] else joined
 
     def _cell(self, block: int) -> _Cell:
-        weights = [self._stack(f"{block}.{projection_weight(vertex)}") for vertex in self._fed]
-        projections = self._layer(torch.cat(weights, 1).flatten(3), None)
+        weights = [self.stack(f"{block}.{projection_weight(vertex)}") for vertex in self._fed]
+        projections = self.layer(torch.cat(weights, 1).flatten(3), None)
         vertices = range(1, len(self._matrix) - 1)
         return _Cell(projections, [self._vertex(block, vertex) for vertex in vertices])
 
@@ -147,19 +119,9 @@ class BatchedNetwork:
             _OPERATIONS[:2], members[:2], (self._spread, None), strict=True
         ):
             name = f"{block}.{operation_weight(vertex, operation)}"
-            stacked = self._stack(name, group).flatten(3) if group else None
-            layers.append(None if stacked is None else self._layer(stacked, spread))
+            stacked = self.stack(name, group).flatten(3) if group else None
+            layers.append(None if stacked is None else self.layer(stacked, spread))
         return _Vertex(members, [*layers, None], self._device)
-
-    def _layer(self, weight: Tensor, spread: Tensor | None) -> ConvBn:
-        layer = ConvBn(weight, spread, self._pixels)
-        self._layers.append(layer)
-        return layer
-
-    def _stack(self, name: str, members: Sequence[int] | None = None) -> Tensor:
-        chosen = range(self.members) if members is None else members
-        arrays = np.stack([self._weights[member][name] for member in chosen])
-        return torch.as_tensor(arrays, dtype=self._dtype, device=self._device)
 
 
 def _pooled(x: Tensor) -> Tensor:
@@ -168,10 +130,3 @@ def _pooled(x: Tensor) -> Tensor:
     side = math.isqrt(pixels)
     rows = x.reshape(members * channels, side, side, images).permute(0, 3, 1, 2)
     return F.max_pool2d(rows, 3, stride=1, padding=1).permute(0, 2, 3, 1).reshape(x.shape)
-
-
-def _spread(side: int) -> Tensor:
-    """Shape (9, pixels * pixels): one where a tap of the 3x3 window at a pixel meets a pixel."""
-    pixels = side * side
-    alone = torch.eye(pixels).view(pixels, 1, side, side)
-    return F.unfold(alone, 3, padding=1).permute(1, 2, 0).reshape(9, -1)

@@ -59,7 +59,7 @@ def operation_weight(vertex: int, operation: str) -> str:
 
 
 def plain_network(graph: Graph, shape: FlatShape) -> nn.Sequential:
-    """The network that ``BatchedNetwork`` trains many of: the same function, one at a time."""
+    """The network that ``BatchedGraphs`` trains many of: the same function, one at a time."""
     width = shape.channels
     return plain_flat_network((cell_block(graph, width, width) for _ in range(shape.cells)), shape)
 

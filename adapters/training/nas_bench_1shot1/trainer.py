@@ -12,7 +12,7 @@ from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, Cell, NasBench1Sh
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, Matrix, graph_of, module_hash
 from adapters.training.flat_networks import FlatShape
 from adapters.training.lockstep import check_fit, train_in_lockstep
-from adapters.training.nas_bench_1shot1.batched import BatchedNetwork
+from adapters.training.nas_bench_1shot1.batched import BatchedGraphs
 from adapters.training.nas_bench_1shot1.plain import (
     OPERATIONS_BY_COST,
     flops,
@@ -80,7 +80,7 @@ class GraphTrainer:
             ]
             place = torch.device(device)
             trained = train_in_lockstep(
-                BatchedNetwork(chosen, weights, shape, device=place, dtype=dtype),
+                BatchedGraphs(chosen, weights, shape, device=place, dtype=dtype),
                 seed=seed,
                 dataset=dataset,
                 protocol=protocol,

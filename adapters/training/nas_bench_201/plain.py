@@ -21,7 +21,7 @@ KERNELS = {CONV_1X1: 1, CONV_3X3: 3}
 
 
 def plain_network(cell: Cell, shape: FlatShape) -> nn.Sequential:
-    """The network that ``BatchedNetwork`` trains many of: the same function, one at a time."""
+    """The network that ``BatchedCells`` trains many of: the same function, one at a time."""
     return plain_flat_network((CellBlock(cell, shape.channels) for _ in range(shape.cells)), shape)
 
 

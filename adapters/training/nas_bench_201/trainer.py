@@ -9,7 +9,7 @@ import torch
 from adapters.spaces.nas_bench_201 import SPACE, Cell
 from adapters.training.flat_networks import FlatShape
 from adapters.training.lockstep import check_fit, train_in_lockstep
-from adapters.training.nas_bench_201.batched import BatchedNetwork
+from adapters.training.nas_bench_201.batched import BatchedCells
 from adapters.training.nas_bench_201.functions import (
     CONV_1X1,
     CONV_3X3,
@@ -62,7 +62,7 @@ class CellTrainer:
             for cell in architectures
         ]
         return train_in_lockstep(
-            BatchedNetwork(architectures, weights, shape, device=place, dtype=dtype),
+            BatchedCells(architectures, weights, shape, device=place, dtype=dtype),
             seed=seed,
             dataset=dataset,
             protocol=protocol,
