@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MissingData
+from harness.spaces import NetworkShape
 
 SPLITS = ("train", "valid", "test")
 """The splits of every data set. Searches see ``valid``, answers are judged by ``test``."""
@@ -94,6 +95,17 @@ class ImageDataset:
         """Channels of an image."""
         return int(self.splits["train"].images.shape[1])
 
+    def network_shape(self, *, channels: int, cells: int, patch: int = 0) -> NetworkShape:
+        """The shape of a network for these images."""
+        return NetworkShape(
+            classes=self.classes,
+            channels=channels,
+            cells=cells,
+            in_channels=self.channels,
+            resolution=self.resolution,
+            patch=patch,
+        )
+
     @property
     def resolution(self) -> int:
         """Height and width of an image."""
@@ -127,15 +139,15 @@ class DatasetAdapter(Protocol):
 def data_folder(given: Path | None) -> Path:
     """The folder of data sets: the one given, or else what NAS_HARNESS_DATA names.
 
-    Raises HarnessError where neither names any, or what they name is not there.
+    Raises MissingData where neither names any, or what they name is not there.
     """
     named = given or os.environ.get(DATA_VARIABLE)
     if not named:
-        raise HarnessError(
+        raise MissingData(
             "this data set is read from your own files: name their folder with --data or "
             f"{DATA_VARIABLE} (nothing is downloaded)"
         )
     folder = Path(named).expanduser()
     if not folder.exists():
-        raise HarnessError(f"there is no folder {folder} to read a data set from")
+        raise MissingData(f"there is no folder {folder} to read a data set from")
     return folder

@@ -25,6 +25,10 @@ class MissingCell(HarnessError):
     """A value that a benchmark table does not hold."""
 
 
+class MissingData(HarnessError):
+    """A data set whose files are not where they were looked for, or no folder was named."""
+
+
 class BadTable(HarnessError):
     """A table, or a file to import, that is damaged, foreign or not to be trusted."""
 

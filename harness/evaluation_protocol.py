@@ -6,16 +6,17 @@ Presets lie in ``harness/evaluations/*.toml``.
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from harness import strict_toml
-from harness.errors import BadSuite, HarnessError, UnknownName
+from harness.errors import BadSuite, HarnessError
+from harness.presets import Presets
 from harness.records import digest
+
+PRESETS = Presets("evaluation protocol", "harness.evaluations")
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Pixels = Annotated[int, msgspec.Meta(ge=0)]
@@ -132,31 +133,16 @@ def evaluation_protocol(name: str, *, space: str, dataset: str) -> EvaluationPro
     return content.resolved(stem, space, dataset, name)
 
 
-def preset_names() -> list[str]:
-    """The presets that ship with the package."""
-    return sorted(_presets())
-
-
 def load(name: str) -> tuple[str, EvaluationFile]:
     """The protocol's name and its file's content; raises as ``evaluation_protocol`` does."""
-    presets = _presets()
-    if not name.endswith(".toml"):
-        if name not in presets:
-            raise UnknownName("evaluation protocol", name, presets)
-        return name, _read(presets[name])
-    path = Path(name)
-    content = _read(path)
-    if path.stem in presets and _read(presets[path.stem]) != content:
+    stem, file = PRESETS.find(name)
+    content = _read(file)
+    if name.endswith(".toml") and stem in PRESETS.names() and load(stem)[1] != content:
         raise HarnessError(
-            f"{path}: {path.stem!r} is the name of a protocol that ships and says otherwise; "
+            f"{file}: {stem!r} is the name of a protocol that ships and says otherwise; "
             "give the file another name"
         )
-    return path.stem, content
-
-
-def _presets() -> dict[str, Traversable]:
-    folder = files("harness.evaluations")
-    return {Path(file.name).stem: file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return stem, content
 
 
 def _read(file: Traversable) -> EvaluationFile:

@@ -30,6 +30,7 @@ from harness.spaces import AnySpace, NetworkShape, SearchSpace
 from harness.supernets.evaluation import Evaluation
 from harness.supernets.loop import Streams
 from harness.tables.building import repeatable
+from harness.torch_randomness import torch_seeded
 from harness.workshop import Report, dataset_digest, silent
 
 CHECKPOINT_SECONDS = 20.0
@@ -337,16 +338,9 @@ def _fresh_network(request: EvaluationRequest, dataset: ImageDataset) -> nn.Modu
     """The network with first weights from a stream of their own. Raises NotApplicable."""
     protocol = request.protocol
     space = registry.load("spaces", request.space, SearchSpace)
-    shape = NetworkShape(
-        classes=dataset.classes,
-        channels=protocol.channels,
-        cells=protocol.cells,
-        in_channels=dataset.channels,
-        resolution=dataset.resolution,
-    )
+    shape = dataset.network_shape(channels=protocol.channels, cells=protocol.cells)
     rng = stream(request.seed, request.space, "evaluation weights")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with torch_seeded(int(rng.integers(2**63))):
         network = _built(space, request, shape)
     if protocol.drop_path and not isinstance(network, DropPathNetwork):
         raise NotApplicable(

@@ -44,9 +44,9 @@ class Execution:
         self.failed = 0
         """How many runs of this execution failed."""
 
-    def settled(self) -> int:
-        """How many of the runs need not be done."""
-        return len(self._specs) - len(self._pending())
+    def pending(self) -> int:
+        """How many of the runs are still to be done."""
+        return len(self._pending())
 
     def run(self) -> Iterator[RunRecord]:
         """Do what is pending; yields each record once it is stored."""

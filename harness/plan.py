@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
-from harness import protocols, registry, stand_ins
-from harness.errors import BadSuite, MissingCell, UnknownName
+from harness import answers, protocols, registry, stand_ins
+from harness.errors import BadSuite, MissingCell, MissingData, UnknownName
 from harness.methods import BlackBoxMethod, make_settings
 from harness.protocols import ProtocolFile, SignalEntry, TaskEntry
 from harness.records import RunSpec
-from harness.search_protocol import Answer, SearchProtocol, SeedRule
+from harness.search_protocol import SearchProtocol, SeedRule
 from harness.spaces import Epochs
 from harness.suites import BenchmarkEntry, MethodEntry, Suite, SupernetEntry
 from harness.supernets.methods import SupernetMethod, load_method
@@ -50,11 +50,13 @@ def make_plan(
 ) -> Plan:
     """All runs of ``suite`` that ``choice`` picks: benchmark by benchmark, method by method.
 
-    ``workshop`` is where supernets find their data sets.
+    ``workshop`` is where supernets find their data sets. Where it names no folder and there are
+    searches to do, supernets whose images are not there are left out with a note.
 
     ``open_table`` raises UnknownName for a table that is not there; its stand-in takes its place.
     Raises UnknownName for a method, task, space, table or protocol that does not exist, BadSuite
-    where the parts do not fit, MissingCell where a table lacks what its protocol asks for.
+    where the parts do not fit or no run is left, MissingCell where a table lacks what its protocol
+    asks for, MissingData where images are not there.
     """
     seeds = choice.seeds if choice.seeds is not None else suite.seeds(choice.profile)
     methods = _picked_methods(suite, choice)
@@ -78,7 +80,7 @@ def make_plan(
         name, file = protocols.load(benchmark.protocol)
         for entry in _tasks(benchmark, file, f"protocol {name}"):
             known.add(entry.name)
-            if choice.tasks is not None and entry.name not in choice.tasks:
+            if not searchers or (choice.tasks is not None and entry.name not in choice.tasks):
                 continue
             protocol, task_notes = _resolved(name, file, entry, table)
             notes.extend(task_notes)
@@ -86,15 +88,40 @@ def make_plan(
                 specs.extend(_runs(method, benchmark, table, protocol, seeds))
     supernets, more = stand_ins.resolved(suite, suite.supernets(choice.profile), open_table)
     notes.extend(more)
+    place = workshop or Workshop()
+    optional = bool(specs) and place.data is None
     for supernet, table in supernets:
-        name = supernet.name or f"{supernet.space} {supernet.dataset}"
-        known.add(name)
-        if choice.tasks is None or name in choice.tasks:
-            specs.extend(_supernet_runs(supernet, table, trained, seeds, workshop or Workshop()))
+        known.add(supernet.task)
+        if trained and (choice.tasks is None or supernet.task in choice.tasks):
+            with _left_out_without_data(supernet, notes, optional=optional):
+                specs.extend(_supernet_runs(supernet, table, trained, seeds, place))
+    _check_tasks(suite, choice, known)
+    if not specs:
+        raise BadSuite(
+            f"suite {suite.name}: none of these methods takes part in these tasks: searchers run "
+            "on those of a [[benchmark]], methods that train a supernet on those of a [[supernet]]"
+        )
+    return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
+
+
+def _check_tasks(suite: Suite, choice: Choice, known: set[str]) -> None:
     for task in choice.tasks or ():
         if task not in known:
             raise UnknownName(f"task of suite {suite.name}", task, known)
-    return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
+
+
+@contextmanager
+def _left_out_without_data(
+    entry: SupernetEntry, notes: list[str], *, optional: bool
+) -> Iterator[None]:
+    """Searches need no images: where some are planned, and no folder of data was named for this
+    command, supernets whose images are missing are left out with a note."""
+    try:
+        yield
+    except MissingData as error:
+        if not optional:
+            raise
+        notes.append(f"{entry.task}: its supernets are left out: {error}")
 
 
 def _supernet_runs(
@@ -105,15 +132,10 @@ def _supernet_runs(
     workshop: Workshop,
 ) -> list[RunSpec]:
     """The runs of all methods on one supernet."""
-    from harness import supernet_plan, supernet_protocols
+    from harness import supernet_plan
 
-    protocol = supernet_plan.protocol_of(entry, table, workshop)
-    common = supernet_protocols.load(entry.protocol)[1].settings
-    return [
-        spec
-        for method in methods
-        for spec in supernet_plan.runs(method, entry.space, table, protocol, common, seeds)
-    ]
+    planned = supernet_plan.planned(entry, table, workshop)
+    return [spec for method in methods for spec in planned.runs(method, seeds)]
 
 
 def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:
@@ -209,8 +231,9 @@ def _resolved(
             f"time of a validation pass on {entry.cost.dataset}"
         )
     task = protocols.resolve(entry, fidelities, seed, charge)
-    answers = tuple(_answer(answer, table) for answer in task.answers)
-    task = dataclasses.replace(task, answers=answers)
+    task = dataclasses.replace(
+        task, answers=tuple(answers.definite(answer, table) for answer in task.answers)
+    )
     return protocols.assemble(name, file, task), notes
 
 
@@ -260,18 +283,3 @@ def _charges_validation(entry: TaskEntry, table: BenchmarkTable, *, seconds: boo
     if entry.cost.validation_pass == "charge":
         return True
     return table.has_cost(quantity="validation_seconds", dataset=entry.cost.dataset)
-
-
-def _answer(answer: Answer, table: BenchmarkTable) -> Answer:
-    """The answer with its seed rule made definite; MissingCell where the table has no such cell."""
-    where: dict[str, Any] = {
-        "metric": "accuracy",
-        "dataset": answer.dataset,
-        "split": answer.split,
-        "epochs": answer.epochs,
-    }
-    seed = answer.seed
-    if seed == "mean-available" and table.has_stored_mean(**where):
-        seed = "mean"
-    table.column(**where, seed=seed)
-    return dataclasses.replace(answer, seed=seed)

@@ -81,13 +81,7 @@ class ProxyStudy:
         shown = images[chosen].astype(np.float32)
         if dataset.normalisation is not None:
             shown = shown * dataset.normalisation.scale + dataset.normalisation.black
-        shape = NetworkShape(
-            classes=dataset.classes,
-            channels=channels,
-            cells=cells,
-            in_channels=dataset.channels,
-            resolution=dataset.resolution,
-        )
+        shape = dataset.network_shape(channels=channels, cells=cells)
         return cls(space, dataset.name, shape, shown, labels[chosen], seed, device)
 
     @cached_property
@@ -137,8 +131,9 @@ class ProxyStudy:
     def _build(self, architecture: Any) -> torch.nn.Module:
         import torch
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._draw(architecture, "weights"))
+        from harness.torch_randomness import torch_seeded
+
+        with torch_seeded(self._draw(architecture, "weights")):
             network = self.space.build(architecture, self.shape)
         # Convolutions of few channels take half the time in this layout of the memory.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

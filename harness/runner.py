@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import provenance, registry
+from harness import answers, provenance, registry
 from harness.errors import HarnessError
 from harness.evaluators import TableEvaluator
 from harness.methods import BlackBoxMethod, SearchContext, Searcher
 from harness.randomness import stream
 from harness.records import History, RunRecord, RunSpec, Trajectory
 from harness.search_loop import search
-from harness.search_protocol import Answer
 from harness.supernet_protocol import SupernetProtocol
 from harness.tables.table import BenchmarkTable
 from harness.workshop import Workshop
@@ -144,27 +143,17 @@ def _judged(
         "distinct": float(len(np.unique(history.keys))),
         "cost": float(history.costs[-1]),
     }
-    answers = {answer.name: _look_up(table, answer, incumbents) for answer in spec.task.answers}
-    metrics |= _taus(spec, seen, [_look_up(table, a, evaluated) for a in spec.task.answers])
+    found = {answer.name: answers.values(table, answer, incumbents) for answer in spec.task.answers}
+    truths = [answers.values(table, answer, evaluated) for answer in spec.task.answers]
+    metrics |= _taus(spec, seen, truths)
     judged = Trajectory(
         costs=trajectory.costs,
         evaluations=trajectory.evaluations,
         architectures=trajectory.architectures,
         validation=trajectory.validation,
-        answers=answers,
+        answers=found,
     )
     return judged, metrics
-
-
-def _look_up(table: BenchmarkTable, answer: Answer, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    where: dict[str, Any] = {
-        "metric": "accuracy",
-        "dataset": answer.dataset,
-        "split": answer.split,
-        "epochs": answer.epochs,
-        "seed": answer.seed,
-    }
-    return np.asarray(table.values(rows, **where), dtype=np.float64)
 
 
 def _taus(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from harness import registry, supernet_protocols
+from harness import answers, registry, supernet_protocols
 from harness.errors import BadSuite
 from harness.methods import make_settings
 from harness.records import RunSpec
@@ -24,10 +25,68 @@ TRAINED = "test"
 """The answer's name where the selected architecture is trained."""
 
 
-def protocol_of(
+@dataclass(frozen=True)
+class PlannedSupernet:
+    """A [[supernet]] of a suite with everything decided that depends on table and data set.
+
+    settings: what the protocol's file sets for every trainer and selector.
+    """
+
+    space: str
+    table: BenchmarkTable | None
+    protocol: SupernetProtocol
+    settings: Mapping[str, Any]
+
+    def runs(self, entry: MethodEntry, seeds: Sequence[int]) -> Iterable[RunSpec]:
+        """The runs of one method. Raises UnknownName or HarnessError for settings that it lacks."""
+        method = load_method(entry.name)
+        if not isinstance(method, SupernetMethod):
+            raise TypeError(f"{entry.name} trains no supernet")
+        settings = self._all_settings(entry, method)
+        for seed in seeds[: entry.seeds_at_most]:
+            yield RunSpec(
+                method=entry.name,
+                method_version=method.version,
+                settings=settings,
+                space=self.space,
+                table=self.table.name if self.table else "",
+                table_checksum=self.table.checksum if self.table else "",
+                protocol=self.protocol,
+                seed=seed,
+                label=entry.label or entry.name,
+                given=tuple(sorted([*entry.settings, *(f"frame.{name}" for name in entry.frame)])),
+            )
+
+    def _all_settings(self, entry: MethodEntry, method: SupernetMethod) -> dict[str, Any]:
+        """All settings of trainer and selector, and the changed fields of the frame."""
+        from harness.supernets.selectors import SelectorMethod
+        from harness.supernets.trainers import TrainerMethod
+
+        trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+        selector = registry.load("selectors", method.selector, SelectorMethod)
+        for_trainer, for_selector = split_settings(method, entry.settings)
+        frame: dict[str, Any] = {}
+        if self.protocol.published_frames:
+            frame |= trainer.frame.get(self.space, trainer.frame.get("", {}))
+        frame |= entry.frame
+        whole = {**dataclasses.asdict(self.protocol.tasks[0].frame), **frame}
+        checked = supernet_protocols.checked_frame(f"{entry.name}'s training frame", whole)
+        names = {name.replace("-", "_") for name in frame}
+        return {
+            "trainer": _filled(method.trainer, trainer.settings, self.settings, for_trainer),
+            "selector": _filled(method.selector, selector.settings, self.settings, for_selector),
+            "frame": {name: getattr(checked, name) for name in sorted(names)},
+            "parts": {
+                "trainer": [method.trainer, trainer.version],
+                "selector": [method.selector, selector.version],
+            },
+        }
+
+
+def planned(
     entry: SupernetEntry, table: BenchmarkTable | None, workshop: Workshop
-) -> SupernetProtocol:
-    """The protocol of an entry with everything decided that depends on table and data set.
+) -> PlannedSupernet:
+    """What a suite's entry comes to.
 
     Raises UnknownName for a space, protocol, data set or evaluation that does not exist, BadSuite
     where the parts do not fit, MissingCell where the table lacks an answer.
@@ -35,7 +94,7 @@ def protocol_of(
     registry.load("spaces", entry.space, SupernetSpace)
     name, file = supernet_protocols.load(entry.protocol)
     task = SupernetTask(
-        name=entry.name or f"{entry.space} {entry.dataset}",
+        name=entry.task,
         dataset=entry.dataset,
         dataset_digest=workshop.dataset_digest(entry.dataset),
         frame=file.frame_for(entry.space),
@@ -48,7 +107,8 @@ def protocol_of(
         task = _trained(entry, name, file, task)
     else:
         task = dataclasses.replace(task, answers=_looked_up(entry, name, file, table))
-    return SupernetProtocol(name, file.source, file.published_frames, (task,))
+    protocol = SupernetProtocol(name, file.source, file.published_frames, (task,))
+    return PlannedSupernet(entry.space, table, protocol, file.settings)
 
 
 def _trained(
@@ -80,87 +140,10 @@ def _looked_up(
         raise BadSuite(f"table {table.name} is of space {table.space.name}, not {entry.space}")
     if not file.answer:
         raise BadSuite(f"supernet protocol {name} has no [[answer]] to look up in {table.name}")
-    found = []
-    for answer in file.answers():
-        where: dict[str, Any] = {
-            "metric": "accuracy",
-            "dataset": answer.dataset,
-            "split": answer.split,
-            "epochs": answer.epochs,
-        }
-        seed = answer.seed
-        if seed == "mean-available" and table.has_stored_mean(**where):
-            seed = "mean"
-        table.column(**where, seed=seed)
-        found.append(dataclasses.replace(answer, seed=seed))
-    return tuple(found)
+    return tuple(answers.definite(each.answer(), table) for each in file.answer)
 
 
-def runs(
-    entry: MethodEntry,
-    space: str,
-    table: BenchmarkTable | None,
-    protocol: SupernetProtocol,
-    common: Mapping[str, Any],
-    seeds: Sequence[int],
-) -> Iterable[RunSpec]:
-    """The runs of one method on one supernet entry; ``common`` are the protocol's settings."""
-    method = load_method(entry.name)
-    if not isinstance(method, SupernetMethod):
-        raise TypeError(f"{entry.name} trains no supernet")
-    settings, version = resolved_settings(entry, method, space, protocol, common)
-    for seed in seeds[: entry.seeds_at_most]:
-        yield RunSpec(
-            method=entry.name,
-            method_version=version,
-            settings=settings,
-            space=space,
-            table=table.name if table else "",
-            table_checksum=table.checksum if table else "",
-            protocol=protocol,
-            seed=seed,
-            label=entry.label or entry.name,
-            given=tuple(sorted([*entry.settings, *(f"frame.{name}" for name in entry.frame)])),
-        )
-
-
-def resolved_settings(
-    entry: MethodEntry,
-    method: SupernetMethod,
-    space: str,
-    protocol: SupernetProtocol,
-    common: Mapping[str, Any],
-) -> tuple[dict[str, Any], int]:
-    """All settings of trainer and selector, the changed fields of the frame, and the version.
-
-    Raises UnknownName or HarnessError for a setting or a field that does not exist or fit.
-    """
-    from harness.supernets.selectors import SelectorMethod
-    from harness.supernets.trainers import TrainerMethod
-
-    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
-    selector = registry.load("selectors", method.selector, SelectorMethod)
-    for_trainer, for_selector = split_settings(method, entry.settings)
-    frame: dict[str, Any] = {}
-    if protocol.published_frames:
-        frame |= trainer.frame.get(space, trainer.frame.get("", {}))
-    frame |= entry.frame
-    whole = {**dataclasses.asdict(protocol.tasks[0].frame), **frame}
-    checked = supernet_protocols.checked_frame(f"{entry.name}'s training frame", whole)
-    names = {name.replace("-", "_") for name in frame}
-    settings = {
-        "trainer": _all(method.trainer, trainer.settings, common, for_trainer),
-        "selector": _all(method.selector, selector.settings, common, for_selector),
-        "frame": {name: getattr(checked, name) for name in sorted(names)},
-        "parts": {
-            "trainer": [method.trainer, trainer.version],
-            "selector": [method.selector, selector.version],
-        },
-    }
-    return settings, method.version
-
-
-def _all(
+def _filled(
     name: str, settings: type[Any], common: Mapping[str, Any], own: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Every setting of a part: of the protocol's common ones those that it has a field for, over

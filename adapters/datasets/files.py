@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MissingData
 
 
 class DataFile(NamedTuple):
@@ -34,9 +34,9 @@ class Origin(NamedTuple):
     site: str
 
 
-def missing(what: str, folder: Path, origin: Origin) -> HarnessError:
+def missing(what: str, folder: Path, origin: Origin) -> MissingData:
     """The error for a file that is not in the folder."""
-    return HarnessError(
+    return MissingData(
         f"data set {origin.dataset!r} needs {what} in {folder}; get it from {origin.site} "
         "(nothing is downloaded)"
     )

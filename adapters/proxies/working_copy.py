@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.proxies import ProxyBatch
+from harness.torch_randomness import torch_seeded
 
 
 def working_copy(network: nn.Module, *, weights_need_gradients: bool = True) -> nn.Module:
@@ -55,7 +56,13 @@ def gradients(
 
 def total(terms: Sequence[Tensor]) -> float | None:
     """The sum of all entries of all tensors; None where there is no tensor or no finite sum."""
-    return finite(math.fsum(term.sum().item() for term in terms)) if terms else None
+    if not terms:
+        return None
+    try:
+        return finite(math.fsum(term.sum().item() for term in terms))
+    except (OverflowError, ValueError):
+        # fsum's word for finite terms whose sum is too large, and for infinities of both signs.
+        return None
 
 
 def finite(value: float) -> float | None:
@@ -66,6 +73,5 @@ def finite(value: float) -> float | None:
 @contextmanager
 def _drawing_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
     seed = int(torch.randint(2**62, (), generator=generator))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with torch_seeded(seed, device):
         yield

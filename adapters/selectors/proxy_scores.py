@@ -13,6 +13,7 @@ from harness import registry
 from harness.proxies import Proxy, ProxyBatch
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
+from harness.torch_randomness import torch_seeded
 
 
 class MixedNetwork(nn.Module):
@@ -54,8 +55,7 @@ class Scorer:
 
     def network(self, architecture: Any) -> nn.Module:
         """A new stand-alone network of the supernet's shape, with weights of its own."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(self._trained.rng.integers(2**63)))
+        with torch_seeded(int(self._trained.rng.integers(2**63))):
             network = self._trained.space.build(architecture, self._trained.shape)
         return network.to(self._trained.device)
 

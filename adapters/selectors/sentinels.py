@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
@@ -14,6 +13,7 @@ from harness.errors import NotApplicable
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.torch_randomness import torch_seeded
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) ->
 
 def _parameters(trained: TrainedSupernet, architecture: Any) -> float:
     """Of the stand-alone network of the supernet's shape; its weights do not matter."""
-    with torch.random.fork_rng(devices=[]):
+    with torch_seeded(0):
         network = trained.space.build(architecture, trained.shape)
     return float(sum(each.numel() for each in network.parameters()))
 

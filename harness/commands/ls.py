@@ -163,7 +163,7 @@ def _suites() -> list[Row]:
     from harness import suites
 
     rows = []
-    for name in suites.suite_names():
+    for name in suites.PRESETS.names():
         suite = suites.load(name)
         rows.append(
             {
@@ -182,7 +182,7 @@ def _protocols() -> list[Row]:
     from harness import protocols
 
     rows = []
-    for name in protocols.preset_names():
+    for name in protocols.PRESETS.names():
         file = protocols.load(name)[1]
         tasks = ", ".join(f"{task.name} {task.budget:,g} {file.unit}" for task in file.task)
         rows.append({"name": name, "tasks": tasks, "source": file.source})
@@ -193,7 +193,7 @@ def _supernet_protocols() -> list[Row]:
     from harness import supernet_protocols
 
     rows = []
-    for name in supernet_protocols.preset_names():
+    for name in supernet_protocols.PRESETS.names():
         file = supernet_protocols.load(name)[1]
         frame = file.frame_for("")
         rows.append(

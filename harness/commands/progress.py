@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+    from harness.workshop import Report
 
 
 def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
@@ -32,3 +36,15 @@ def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+@contextmanager
+def reporting() -> Iterator[Report]:
+    """A bar on standard error, where that is a terminal, for work that says which share is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda text, share: bar.update(task, completed=share, description=text)

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.progress import progress_bar
 from harness.errors import HarnessError
 from harness.suites import PROFILES
-from harness.supernet_protocol import SupernetTask
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import TaskID
-
     from harness.plan import Plan
     from harness.records import RunSpec
-    from harness.search_protocol import Task
     from harness.store import RunStore
-    from harness.workshop import Workshop
-
-
-@dataclass(frozen=True)
-class Work:
-    """How the runs of a plan are to be done."""
-
-    workers: int
-    retry_failed: bool
-    workshop: Workshop
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
@@ -59,7 +43,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--store", type=click.Path(path_type=Path), help="Run store.  [default: in the home]")
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--quiet", is_flag=True, help="No leaderboard at the end.")
+@click.option("--quiet", is_flag=True, help="Show no leaderboard.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -86,7 +70,8 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     What the store holds already is skipped, so the same command goes on where it was stopped. A
     failed run is kept with its reason and tried again only with --retry-failed. At the end the
-    leaderboard is printed, and written with its plots as a page.
+    leaderboard is printed, and written with its plots as a page. Searches in tables are done
+    first: where supernets follow, which take longer, there is a leaderboard of the searches before.
     """
     if quiet and output is not None:
         raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")
@@ -94,6 +79,9 @@ def run(  # noqa: PLR0913 - one parameter an option
     limit_threads(threads)
     from rich.console import Console
 
+    from harness.commands.dry_run import print_plan
+    from harness.commands.leaderboard import finish
+    from harness.commands.run_parts import Work, do_plan
     from harness.home import default_store
     from harness.plan import Choice, make_plan
     from harness.store import RunStore
@@ -108,7 +96,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     plan = make_plan(load(suite), choice, open_table, workshop)
     console = Console(stderr=True)
     if dry_run:
-        _print_plan(plan)
+        print_plan(plan)
         return
     path = store or default_store()
     # Several processes on one GPU would only wait for one another.
@@ -118,110 +106,16 @@ def run(  # noqa: PLR0913 - one parameter an option
         for note in plan.notes:
             console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
         opened.add_plan(plan.suite, plan.profile, plan.specs)
-        _execute(plan, opened, work, console)
-        if not quiet:
-            from harness.commands.leaderboard import finish
+        folder = output or _beside(opened, plan)
 
-            folder = output or _beside(opened, plan)
-            finish(opened, plan.suite, plan.profile, Console(), folder)
+        def show(only: Sequence[RunSpec] | None = None) -> None:
+            finish(opened, plan.suite, plan.profile, Console(), folder, only)
+
+        do_plan(plan, opened, work, console, None if quiet else show)
+        if not quiet:
+            show()
 
 
 def _beside(store: RunStore, plan: Plan) -> Path:
     """Where the pages of a suite and profile lie by default."""
     return store.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
-
-
-def _execute(plan: Plan, store: RunStore, work: Work, console: Console) -> None:
-    """Do the runs that are not done, with a progress bar, and say how it ended."""
-    from harness.execution import Execution
-
-    lines: dict[int, TaskID] = {}
-    progress = progress_bar(console, fields=("failed",))
-
-    def watch(worker: int, text: str, share: float) -> None:
-        """A line for each worker that is at something long."""
-        if worker not in lines:
-            lines[worker] = progress.add_task(text, total=100, failed=0)
-        progress.update(lines[worker], completed=round(100 * share), description=text)
-
-    execution = Execution(
-        plan.specs,
-        store,
-        work.workers,
-        retry_failed=work.retry_failed,
-        workshop=work.workshop,
-        watch=watch,
-    )
-    already = execution.settled()
-    pending = len(plan.specs) - already
-    console.print(
-        f"suite {plan.suite}, profile {plan.profile}: {len(plan.specs)} runs, {already} done "
-        f"before, {pending} to do on {work.workers} workers; store {store.path}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    with progress:
-        task = progress.add_task("runs", total=pending, failed=0)
-        for record in execution.run():
-            progress.update(
-                task,
-                advance=1,
-                failed=execution.failed,
-                description=f"{record.spec.label} {record.spec.task.name} {record.spec.seed}",
-            )
-        for line in lines.values():
-            progress.remove_task(line)
-        progress.update(task, completed=pending, description="runs")
-    if execution.failed:
-        console.print(
-            f"{execution.failed} runs failed; their reasons stand below the leaderboard",
-            highlight=False,
-        )
-
-
-def _judge(spec: RunSpec) -> str:
-    """Where the answers come from."""
-    if spec.table:
-        return f"table {spec.table} ({spec.table_checksum})"
-    return "each selected architecture trained once"
-
-
-def _seen(task: Task | SupernetTask) -> str:
-    """What a search sees."""
-    if isinstance(task, SupernetTask):
-        frame = task.frame
-        return (
-            f"train and valid of {task.dataset}; supernets of {frame.cells} cells, "
-            f"{frame.channels} channels, {frame.epochs} epochs"
-        )
-    signal = task.signal
-    fidelities = ", ".join(map(str, signal.fidelities))
-    return f"{signal.dataset}/{signal.split} at {fidelities} epochs, seed {signal.seed}"
-
-
-def _print_plan(plan: Plan) -> None:
-    """A line for each method and task with its number of runs, then what each task sees."""
-    from collections import Counter
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"suite {plan.suite}, profile {plan.profile}: {len(plan.specs)} runs")
-    for heading in ("method", "task", "budget", "runs"):
-        table.add_column(heading, justify="right" if heading in ("budget", "runs") else "left")
-    counts = Counter((spec.label, spec.comparison) for spec in plan.specs)
-    tasks = {spec.comparison: spec for spec in plan.specs}
-    for (label, comparison), count in counts.items():
-        spec = tasks[comparison]
-        budget = f"{spec.task.budget:,g} {spec.protocol.unit}"
-        table.add_row(label, spec.task.name, budget, str(count))
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    for spec in tasks.values():
-        console.print(
-            f"{spec.task.name}: space {spec.space}, {_judge(spec)}, protocol {spec.protocol.name}; "
-            f"sees {_seen(spec.task)}; judged by "
-            f"{', '.join(answer.name for answer in spec.task.answers)}"
-        )
-    for note in plan.notes:
-        console.print(f"note: {note}")

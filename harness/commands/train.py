@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.progress import reporting
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.evaluation_table import TrainedResult
-    from harness.workshop import Report
 
 
 @click.command()
@@ -67,7 +65,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     from harness.evaluation_training import EvaluationRequest, train_architecture
 
     request = EvaluationRequest.of(space, architecture, images, chosen, seed)
-    with _progress() as report:
+    with reporting() as report:
         result = train_architecture(request, images, on, workshop.artefacts, report)
     if as_json:
         click.echo(json.dumps(_content(result), indent=2))
@@ -102,15 +100,3 @@ def _show(result: TrainedResult, artefacts: Path) -> None:
         "kept in": artefacts / KIND / result.identity,
     }.items():
         click.echo(f"{key + ':':<15}{value}")
-
-
-@contextmanager
-def _progress() -> Iterator[Report]:
-    """A bar on standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda text, share: bar.update(task, completed=share, description=text)

@@ -24,6 +24,7 @@ import torch
 
 from harness.errors import BadArchitecture, UnknownName
 from harness.spaces import AnySpace, NetworkShape
+from harness.torch_randomness import torch_seeded
 
 ENUMERABLE = 100_000
 """Spaces up to this size are walked through whole."""
@@ -229,11 +230,10 @@ class SpaceConformance:
         self, space: AnySpace, architectures: list[Any], shape: NetworkShape
     ) -> None:
         weights = []
-        with torch.random.fork_rng(devices=[]):
-            for seed in (1, 1, 2):
-                torch.manual_seed(seed)
+        for seed in (1, 1, 2):
+            with torch_seeded(seed):
                 network = space.build(architectures[0], shape)
-                weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+            weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
         assert torch.equal(weights[0], weights[1])
         assert not torch.equal(weights[0], weights[2])
 

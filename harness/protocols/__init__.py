@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from harness import strict_toml
-from harness.errors import BadSuite, UnknownName
+from harness.errors import BadSuite
+from harness.presets import Presets
 from harness.search_protocol import (
     Answer,
     Cost,
@@ -25,6 +24,8 @@ from harness.search_protocol import (
     ValidationPass,
 )
 from harness.spaces import Epochs
+
+PRESETS = Presets("protocol", "harness.protocols")
 
 
 class SignalEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -54,6 +55,17 @@ class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     seed: SeedRule
     role: Literal["validation", "test"]
 
+    def answer(self) -> Answer:
+        """The entry as a run holds it."""
+        return Answer(
+            name=self.name,
+            dataset=self.dataset,
+            split=self.split,
+            epochs=Epochs.full(self.epochs),
+            seed=self.seed,
+            role=self.role,
+        )
+
 
 class TaskEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A search on one data set."""
@@ -76,27 +88,13 @@ class ProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     task: list[TaskEntry]
 
 
-def preset_names() -> list[str]:
-    """The presets that ship with the package."""
-    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
-
-
 def load(name: str) -> tuple[str, ProtocolFile]:
     """A preset by name, or a file by its path: the protocol's name and its content.
 
     Raises UnknownName for a preset that does not ship, BadSuite for a file that is wrong.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-        return path.stem, _checked(path)
-    for file in _folder():
-        if file.name == f"{name}.toml":
-            return name, _checked(file)
-    raise UnknownName("protocol", name, preset_names())
-
-
-def _folder() -> list[Traversable]:
-    return list(files("harness.protocols").iterdir())
+    stem, file = PRESETS.find(name)
+    return stem, _checked(file)
 
 
 def _checked(file: Traversable) -> ProtocolFile:
@@ -120,23 +118,12 @@ def _checked(file: Traversable) -> ProtocolFile:
 
 def resolve(entry: TaskEntry, fidelities: tuple[Epochs, ...], seed: SeedRule, charge: bool) -> Task:
     """A task with nothing left open: the fidelities, seed rule and charge that a table allows."""
-    answers = tuple(
-        Answer(
-            name=answer.name,
-            dataset=answer.dataset,
-            split=answer.split,
-            epochs=Epochs.full(answer.epochs),
-            seed=answer.seed,
-            role=answer.role,
-        )
-        for answer in entry.answer
-    )
     return Task(
         name=entry.name,
         signal=Signal(entry.signal.dataset, entry.signal.split, fidelities, seed),
         cost=Cost(entry.cost.dataset, "charge" if charge else "free"),
         budget=entry.budget,
-        answers=answers,
+        answers=tuple(answer.answer() for answer in entry.answer),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,9 @@ import msgspec
 
 from harness import strict_toml
 from harness.errors import BadSuite, HarnessError, UnknownName
+from harness.presets import Presets
 
+PRESETS = Presets("suite", "harness.suites")
 PROFILES = ("laptop", "paper")
 
 
@@ -50,6 +51,11 @@ class SupernetEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str = ""
     stands_in_for: str | None = None
     profiles: list[str] | None = None
+
+    @property
+    def task(self) -> str:
+        """The name of its task."""
+        return self.name or f"{self.space} {self.dataset}"
 
 
 class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -123,23 +129,14 @@ class Suite:
         ]
 
 
-def suite_names() -> list[str]:
-    """The suites that ship with the package."""
-    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
-
-
 def load(name: str) -> Suite:
     """A shipped suite by name, or a file of one's own by its path.
 
     Raises UnknownName with the near names, BadSuite where the file says what it may not say.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-        return _with_own_protocols(_checked(path.stem, path), path.parent)
-    for file in _folder():
-        if file.name == f"{name}.toml":
-            return _checked(name, file)
-    raise UnknownName("suite", name, suite_names())
+    stem, file = PRESETS.find(name)
+    suite = _checked(stem, file)
+    return _with_own_protocols(suite, Path(name).parent) if name.endswith(".toml") else suite
 
 
 def _with_own_protocols(suite: Suite, folder: Path) -> Suite:
@@ -178,10 +175,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
         raise HarnessError(f"seeds {text!r} name a seed twice")
     return tuple(seeds)
-
-
-def _folder() -> list[Traversable]:
-    return list(files("harness.suites").iterdir())
 
 
 def _checked(name: str, file: Traversable) -> Suite:

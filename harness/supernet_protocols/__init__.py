@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import msgspec
 from harness import registry, strict_toml
 from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.methods import make_settings
+from harness.presets import Presets
 from harness.protocols import AnswerEntry
-from harness.search_protocol import Answer
-from harness.spaces import Epochs
 from harness.supernets.frame import Frame
+
+PRESETS = Presets("supernet protocol", "harness.supernet_protocols")
 
 
 class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -45,20 +45,6 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
         """The frame of a space. Raises HarnessError for a field that a frame lacks, or a value."""
         return checked_frame("[frame]", {**self.frame, **self.space.get(space, {})})
 
-    def answers(self) -> tuple[Answer, ...]:
-        """What is looked up."""
-        return tuple(
-            Answer(
-                name=answer.name,
-                dataset=answer.dataset,
-                split=answer.split,
-                epochs=Epochs.full(answer.epochs),
-                seed=answer.seed,
-                role=answer.role,
-            )
-            for answer in self.answer
-        )
-
 
 def checked_frame(what: str, given: Mapping[str, Any]) -> Frame:
     """A frame with these fields. Raises UnknownName or HarnessError for what it cannot be."""
@@ -71,27 +57,14 @@ def checked_frame(what: str, given: Mapping[str, Any]) -> Frame:
     return frame
 
 
-def preset_names() -> list[str]:
-    """The presets that ship with the package."""
-    return sorted(Path(file.name).stem for file in _folder() if file.name.endswith(".toml"))
-
-
 def load(name: str) -> tuple[str, SupernetProtocolFile]:
     """A preset by name, or a file by its path: the protocol's name and its content.
 
     Raises UnknownName for a preset that does not ship, BadSuite for a file that is wrong.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-        return path.stem, _of_ones_own(path)
-    for file in _folder():
-        if file.name == f"{name}.toml":
-            return name, _checked(file)
-    raise UnknownName("supernet protocol", name, preset_names())
-
-
-def _folder() -> list[Traversable]:
-    return list(files("harness.supernet_protocols").iterdir())
+    stem, file = PRESETS.find(name)
+    protocol = _checked(file)
+    return stem, _of_ones_own(Path(name), protocol) if name.endswith(".toml") else protocol
 
 
 def _checked(file: Traversable) -> SupernetProtocolFile:
@@ -114,9 +87,8 @@ def _checked(file: Traversable) -> SupernetProtocolFile:
     return protocol
 
 
-def _of_ones_own(path: Path) -> SupernetProtocolFile:
+def _of_ones_own(path: Path, protocol: SupernetProtocolFile) -> SupernetProtocolFile:
     """A file's settings are looked up in what is registered; its evaluation lies beside it."""
-    protocol = _checked(path)
     known = _setting_names()
     parts = {*registry.names("supernet-trainers"), *registry.names("selectors")}
     for name, value in protocol.settings.items():

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import registry
+from harness import answers, registry
 from harness.artefacts import Artefact
 from harness.errors import HarnessError, NotApplicable
 from harness.methods import make_settings
 from harness.records import RunSpec, Trajectory, digest
-from harness.search_protocol import Answer
 from harness.spaces import NetworkShape
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
 from harness.supernets.choices import AnySupernetSpace, Scores
@@ -63,14 +62,7 @@ def trained_for(spec: RunSpec, workshop: Workshop) -> tuple[Trained, SupernetDat
             f"data set {task.dataset} is not the one that the run was planned on; plan it again"
         )
     data = SupernetData.of(dataset, frame, device)
-    shape = NetworkShape(
-        classes=dataset.classes,
-        channels=frame.channels,
-        cells=frame.cells,
-        in_channels=dataset.channels,
-        resolution=dataset.resolution,
-        patch=frame.patch,
-    )
+    shape = dataset.network_shape(channels=frame.channels, cells=frame.cells, patch=frame.patch)
     recipe = _recipe(spec, task, shape, frame)
     return train_supernet(recipe, data, device, workshop.artefacts, workshop.report), data
 
@@ -101,7 +93,6 @@ class _Found:
 
     selection: Selection
     seconds: float
-    fresh: bool
 
 
 def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: _Judge) -> _Found:
@@ -109,10 +100,10 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: _Judge
     name, version = spec.settings["parts"]["selector"]
     workshop = judge.workshop
     selector = registry.load("selectors", name, SelectorMethod)
+    settings = make_settings(name, selector.settings, spec.settings["selector"])
     if selector.sees_truth:
         given = replace(_given(spec, trained, data, workshop), truth=judge.truth)
-        settings = make_settings(name, selector.settings, spec.settings["selector"])
-        return _Found(selector.select(given, settings), 0.0, fresh=True)
+        return _Found(selector.select(given, settings), 0.0)
     identity = digest(
         [trained.recipe.identity, name, version, spec.settings["selector"], spec.seed]
     )
@@ -120,36 +111,23 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: _Judge
     with artefact.locked():
         state = artefact.load()
         if state is not None:
-            return _Found(_from_state(state, trained.space), state["seconds"], fresh=False)
+            return _Found(_from_state(state, trained.space), state["seconds"])
         begun = time.perf_counter()
-        settings = make_settings(name, selector.settings, spec.settings["selector"])
         selection = selector.select(_given(spec, trained, data, workshop), settings)
         seconds = time.perf_counter() - begun
         artefact.save({**_to_state(selection, trained.space), "seconds": seconds})
-    return _Found(selection, seconds, fresh=True)
+    return _Found(selection, seconds)
 
 
 def _given(
     spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop
 ) -> TrainedSupernet:
-    name = spec.settings["parts"]["selector"][0]
-    device = workshop.torch_device()
     # Settings are left out: the arms of an ablation share their random numbers.
-    streams = Streams.named(spec.seed, name, spec.space, "selection", device=device)
-    trained.supernet.generator = streams.generator
-    return TrainedSupernet(
-        space=trained.space,
-        supernet=trained.supernet,
-        trainer=trained.trainer,
-        data=data,
-        frame=trained.recipe.frame,
-        shape=trained.recipe.shape,
-        rng=streams.rng,
-        generator=streams.generator,
-        device=device,
-        streams=streams,
-        report=workshop.report,
+    name = spec.settings["parts"]["selector"][0]
+    streams = Streams.named(
+        spec.seed, name, spec.space, "selection", device=workshop.torch_device()
     )
+    return TrainedSupernet.of(trained.trainer, data, streams, workshop.report)
 
 
 def _to_state(selection: Selection, space: AnySupernetSpace) -> dict[str, Any]:
@@ -187,7 +165,9 @@ class _Judge:
         if self.table is None:
             raise TypeError("there is no table to look up in")
         rows = self.table.rows(architectures)
-        return {answer.name: _values(self.table, answer, rows) for answer in self.task.answers}
+        return {
+            answer.name: answers.values(self.table, answer, rows) for answer in self.task.answers
+        }
 
     def truth(self) -> tuple[Any, Scores]:
         """The best architecture by the answer that ranks, and the best answer with each candidate.
@@ -202,7 +182,8 @@ class _Judge:
             )
         answer = self.task.answers[0]
         architectures = [self.space.parse(text) for text in self.table.architectures()]
-        values = _values(self.table, answer, self.table.rows(architectures), missing="nan")
+        rows = self.table.rows(architectures)
+        values = answers.values(self.table, answer, rows, missing="nan")
         best = architectures[int(np.nanargmax(values))]
         return best, best_scores(self.table, self.space, answer)
 
@@ -244,22 +225,6 @@ class _Judge:
         return float(np.mean([each.test_accuracy for each in results])), costs
 
 
-def _values(
-    table: BenchmarkTable,
-    answer: Answer,
-    rows: NDArray[np.int64],
-    missing: Literal["raise", "nan"] = "raise",
-) -> NDArray[np.float64]:
-    where: dict[str, Any] = {
-        "metric": "accuracy",
-        "dataset": answer.dataset,
-        "split": answer.split,
-        "epochs": answer.epochs,
-        "seed": answer.seed,
-    }
-    return np.asarray(table.values(rows, **where, missing=missing), dtype=np.float64)
-
-
 def _outcome(
     spec: RunSpec, trained: Trained, found: _Found, judge: _Judge, split_rule: str
 ) -> Outcome:
@@ -279,19 +244,18 @@ def _outcome(
     steps = [(metrics["cost"], selection.architecture, _last(log.valid_accuracy))]
     if judge.table is not None:
         steps = [*_snapshots(spec, trained), *steps]
-        answers = judge.looked_up([step[1] for step in steps])
+        judged = judge.looked_up([step[1] for step in steps])
+        metrics |= _agreement(judge, selection)
     else:
         accuracy, costs = judge.trained(selection.architecture)
         metrics |= costs
-        answers = {judge.task.answers[0].name: np.array([accuracy])}
-    if judge.table is not None:
-        metrics |= _agreement(judge, selection)
+        judged = {judge.task.answers[0].name: np.array([accuracy])}
     trajectory = Trajectory(
         costs=np.array([step[0] for step in steps], dtype=np.float64),
         evaluations=np.ones(len(steps), dtype=np.int64),
         architectures=tuple(space.format(step[1]) for step in steps),
         validation=np.array([step[2] for step in steps], dtype=np.float64),
-        answers=answers,
+        answers=judged,
     )
     return Outcome(trajectory, metrics, _details(trained, selection), {"split": split_rule})
 

@@ -44,6 +44,31 @@ class TrainedSupernet:
     report: Callable[[str, float], None] = lambda text, share: None
     truth: Callable[[], tuple[Any, Scores]] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        trainer: SupernetTrainer,
+        data: SupernetData,
+        streams: Streams,
+        report: Callable[[str, float], None] = lambda text, share: None,
+    ) -> TrainedSupernet:
+        """The supernet of a trainer, which draws from ``streams`` from now on."""
+        context = trainer.context
+        trainer.supernet.generator = streams.generator
+        return cls(
+            space=context.space,
+            supernet=trainer.supernet,
+            trainer=trainer,
+            data=data,
+            frame=context.frame,
+            shape=context.shape,
+            rng=streams.rng,
+            generator=streams.generator,
+            device=context.device,
+            streams=streams,
+            report=report,
+        )
+
 
 @dataclass(frozen=True)
 class Selection:

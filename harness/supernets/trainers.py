@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from harness.spaces import NetworkShape
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.frame import Frame
 from harness.supernets.network import Mixture, Supernet
+
+if TYPE_CHECKING:
+    from harness.supernets.data import SupernetData
+    from harness.supernets.loop import Streams
 
 
 def weight_optimizer(supernet: torch.nn.Module, frame: Frame) -> torch.optim.SGD:
@@ -80,6 +84,35 @@ class TrainerContext:
     device: torch.device
     shape: NetworkShape
     pixel_range: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        space: AnySupernetSpace,
+        supernet: Supernet,
+        shape: NetworkShape,
+        frame: Frame,
+        data: SupernetData,
+        streams: Streams,
+    ) -> TrainerContext:
+        """That of a fresh supernet, which is moved to the device of ``streams``."""
+        device = streams.generator.device
+        supernet = supernet.to(device)
+        if device.type == "cuda":
+            supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        supernet.generator = streams.generator
+        return cls(
+            space=space,
+            supernet=supernet,
+            frame=frame,
+            optimizer=weight_optimizer(supernet, frame),
+            rng=streams.rng,
+            generator=streams.generator,
+            train_images=len(data.train.labels),
+            device=device,
+            shape=shape,
+            pixel_range=data.pixel_range(),
+        )
 
 
 class SupernetTrainer(ABC):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +22,9 @@ from harness.supernets.evaluation import evaluate
 from harness.supernets.frame import Frame
 from harness.supernets.loop import EpochLoop, Streams
 from harness.supernets.network import Supernet
-from harness.supernets.trainers import (
-    SupernetTrainer,
-    TrainerContext,
-    TrainerMethod,
-    weight_optimizer,
-)
+from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
+from harness.torch_randomness import torch_seeded
+from harness.workshop import Report
 
 KIND = "supernets"
 CHECKPOINT_SECONDS = 20.0
@@ -107,10 +103,6 @@ class Trained:
         return self.trainer.supernet
 
 
-Report = Callable[[str, float], None]
-"""Told what is going on and which share of it, 0 to 1, is done."""
-
-
 def train_supernet(
     recipe: SupernetRecipe, data: SupernetData, device: torch.device, root: Path, report: Report
 ) -> Trained:
@@ -136,24 +128,9 @@ def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) 
     space = registry.load("spaces", recipe.space, SupernetSpace)
     method = registry.load("supernet-trainers", recipe.trainer, TrainerMethod)
     settings = method.settings(**recipe.settings)
-    supernet = _fresh_supernet(space, recipe, method, settings).to(device)
-    if device.type == "cuda":
-        supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = weight_optimizer(supernet, recipe.frame)
+    supernet = _fresh_supernet(space, recipe, method, settings)
     streams = _streams(recipe, device)
-    supernet.generator = streams.generator
-    context = TrainerContext(
-        space=space,
-        supernet=supernet,
-        frame=recipe.frame,
-        optimizer=optimizer,
-        rng=streams.rng,
-        generator=streams.generator,
-        train_images=len(data.train.labels),
-        device=device,
-        shape=recipe.shape,
-        pixel_range=data.pixel_range(),
-    )
+    context = TrainerContext.of(space, supernet, recipe.shape, recipe.frame, data, streams)
     trainer = method.create(context, settings)
     return Trained(recipe, space, trainer, EpochLog(), 0)
 
@@ -166,8 +143,7 @@ def _fresh_supernet(
     from harness.randomness import stream
 
     rng = stream(recipe.seed, recipe.space, "supernet weights")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with torch_seeded(int(rng.integers(2**63))):
         return space.supernet(recipe.shape, method.options(space, settings))
 
 

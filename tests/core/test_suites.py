@@ -34,8 +34,8 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_every_shipped_suite_and_protocol_loads() -> None:
-    assert "nas-bench-201" in suites.suite_names()
-    for name in suites.suite_names():
+    assert "nas-bench-201" in suites.PRESETS.names()
+    for name in suites.PRESETS.names():
         suite = suites.load(name)
         assert "laptop" in suite.file.profile
         assert all(suite.seeds(profile) for profile in suite.file.profile)

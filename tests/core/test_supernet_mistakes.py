@@ -252,7 +252,7 @@ def needs_more(name: str, profile: str) -> bool:
     ("name", "profile"),
     [
         (name, profile)
-        for name in suites.suite_names()
+        for name in suites.PRESETS.names()
         for profile in suites.load(name).file.profile
     ],
 )

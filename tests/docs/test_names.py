@@ -85,11 +85,11 @@ def test_everything_registered_is_documented(kind: str) -> None:
 
 
 def test_every_suite_and_protocol_is_documented() -> None:
-    for name in suites.suite_names():
+    for name in suites.PRESETS.names():
         assert f"`{name}`" in text(DOCS / "suites.md"), name
-    for name in (*protocols.preset_names(), *supernet_protocols.preset_names()):
+    for name in (*protocols.PRESETS.names(), *supernet_protocols.PRESETS.names()):
         assert f"`{name}`" in text(DOCS / "protocols.md"), name
-    for name in evaluation_protocol.preset_names():
+    for name in evaluation_protocol.PRESETS.names():
         assert f"`{name}`" in text(DOCS / "evaluation.md"), name
 
 

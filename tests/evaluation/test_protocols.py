@@ -11,11 +11,11 @@ import pytest
 
 from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.evaluation_protocol import (
+    PRESETS,
     EvaluationProtocol,
     Rules,
     evaluation_protocol,
     load,
-    preset_names,
 )
 from tests.docs.pages import ROOT
 from tests.evaluation.toys import toy_protocol
@@ -49,8 +49,8 @@ def rules(protocol: EvaluationProtocol) -> dict[str, Any]:
 
 
 def test_the_folder_holds_these_protocols() -> None:
-    assert preset_names() == ["darts", "digits-small", "robustdarts"]
-    assert sorted(file.stem for file in FOLDER.glob("*.toml")) == preset_names()
+    assert PRESETS.names() == ["darts", "digits-small", "robustdarts"]
+    assert sorted(file.stem for file in FOLDER.glob("*.toml")) == PRESETS.names()
 
 
 def test_darts_is_as_published() -> None:
@@ -189,7 +189,7 @@ def test_the_page_shows_the_files_numbers() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     header = next(row for row in rows if row.startswith("| key |"))
     names = re.findall(r"`([\w-]+)`", header)
-    assert names == preset_names()
+    assert names == PRESETS.names()
     shown = {cells[1].strip(" `"): cells[2:-1] for cells in (row.split("|") for row in rows)}
     for column, name in enumerate(names):
         _, content = load(name)

@@ -12,6 +12,7 @@ from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step, TrainerMethod
+from harness.torch_randomness import torch_seeded
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ class DrnasTrainer(AlphaTrainer):
         """A differentiable draw. Torch's own takes no generator, so its seed is drawn from ours."""
         device = concentration.device
         seed = torch.randint(2**62, (), generator=self.context.generator, device=device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(seed))
+        with torch_seeded(int(seed), device):
             return torch.distributions.Dirichlet(concentration).rsample()
 
     def settled_mixture(self) -> Mixture:

@@ -18,6 +18,7 @@ from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, best_columns, widened
 from harness.supernets.network import Supernet
 from harness.supernets.trainers import Step, TrainerContext
+from harness.torch_randomness import torch_seeded
 
 _LONGEST_REST = 0.4
 """Share of a stage: P-DARTS leaves alpha alone in 10 of 25 epochs."""
@@ -110,8 +111,7 @@ class StagedTrainer(AlphaTrainer):
         """The supernet of ``stage`` with ``candidates``, its weights drawn from the own stream."""
         made = self.stage_supernet(self.stage)
         options = replace(made.options, candidates=self.candidates)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(self.context.rng.integers(2**63)))
+        with torch_seeded(int(self.context.rng.integers(2**63))):
             return self.context.space.supernet(made.shape, options)
 
     def scores(self) -> Scores:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from harness.torch_randomness import torch_seeded
+
 _SMALL = ("start", "lstm.weight_ih_l0", "lstm.weight_hh_l0")
 _Choose = Callable[[int, Tensor], Tensor]
 """From the number of a decision and its logits to the choice, shape (1,)."""
@@ -47,7 +49,7 @@ class Controller(nn.Module):
         self._tanh_constant, self._temperature = tanh_constant, temperature
         counts = sorted(set(self.decisions))
         # Modules draw weights from torch's own generator as they are made; these are not kept.
-        with torch.random.fork_rng(devices=[]):
+        with torch_seeded(0):
             self.start = nn.Parameter(torch.empty(1, 1, width))
             self.lstm = nn.LSTM(width, width, layers)
             self.embeddings = nn.ModuleDict(

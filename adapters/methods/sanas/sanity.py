@@ -19,6 +19,7 @@ from adapters.methods.sanas.maps import Mapper
 from adapters.methods.sanas.trainer import SanasTrainer
 from harness.supernets.network import Supernet
 from harness.supernets.trainers import Batch
+from harness.torch_randomness import torch_seeded
 
 NOTHING = "nothing"
 
@@ -118,8 +119,7 @@ def rank_correlations(first: Tensor, second: Tensor) -> NDArray[np.float64]:
 def _fresh(trainer: SanasTrainer, generator: torch.Generator) -> Supernet:
     """A supernet of the same design with other first weights."""
     seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed))
+    with torch_seeded(int(seed)):
         return trainer.context.space.supernet(*trainer.design())
 
 

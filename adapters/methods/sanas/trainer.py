@@ -22,6 +22,7 @@ from harness.supernets.choices import SupernetOptions
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Supernet
 from harness.supernets.trainers import Batch, Step, TrainerContext, TrainerMethod
+from harness.torch_randomness import torch_seeded
 
 
 class SanasTrainer(AlphaTrainer):
@@ -81,8 +82,7 @@ class SanasTrainer(AlphaTrainer):
         shape, options = self.design()
         if self.settings.reweighting == "concatenation":
             shape = replace(shape, in_channels=2 * shape.in_channels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._stream("second network").initial_seed())
+        with torch_seeded(self._stream("second network").initial_seed()):
             made = self.context.space.supernet(shape, options)
         made.generator = self._generator
         return made
