@@ -39,8 +39,9 @@ class JacobCov:
 
 def _score(jacobian: NDArray[np.float64]) -> float | None:
     """Of the gradients, shape (n, pixels)."""
-    centred = jacobian - jacobian.mean(1, keepdims=True)
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = jacobian - jacobian.mean(1, keepdims=True)
+        norms = np.linalg.norm(centred, axis=1, keepdims=True)
     if not np.isfinite(norms).all() or (norms == 0).any():
         return None
     unit = centred / norms

@@ -14,9 +14,6 @@ themselves, put ``pytest.register_assert_rewrite("harness.conformance.searchers"
 from __future__ import annotations
 
 import dataclasses
-import pickle
-import random
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +21,9 @@ import numpy as np
 import pytest
 
 from harness import registry
+from harness.conformance.checks import check_description, check_settings, global_state
 from harness.errors import NotApplicable
-from harness.methods import BlackBoxMethod, SearchContext, Searcher, Trial, make_settings
+from harness.methods import BlackBoxMethod, SearchContext, Searcher, Trial
 from harness.spaces import AnySpace, Epochs, SearchSpace
 
 Objective = Callable[[AnySpace, Trial], float]
@@ -70,21 +68,10 @@ class SearcherConformance:
 
     def test_describes_itself(self, method: BlackBoxMethod) -> None:
         assert isinstance(method, BlackBoxMethod)
-        assert method.version >= 1
-        for text in (method.summary, method.source):
-            assert text.strip()
-            assert len(text.splitlines()) == 1
+        check_description(method)
 
     def test_settings_are_frozen_documented_and_defaulted(self, method: BlackBoxMethod) -> None:
-        defaults = method.settings()
-        hash(defaults)
-        fields = dataclasses.fields(method.settings)
-        for field in fields:
-            assert field.metadata["doc"].strip()
-            with pytest.raises(dataclasses.FrozenInstanceError):
-                setattr(defaults, field.name, field.default)
-        given = {field.name: getattr(defaults, field.name) for field in fields}
-        assert make_settings("the method", method.settings, given) == defaults
+        check_settings(method.settings)
 
     # -- what it asks for
 
@@ -173,10 +160,10 @@ class SearcherConformance:
         # Whatever the method loads is loaded first: a library may set itself up on import.
         context = make_context(11)
         drive(method.create(context, settings), context, asks=self.asks)
-        before = _global_state()
+        before = global_state()
         context = make_context(12)
         drive(method.create(context, settings), context, asks=self.asks)
-        assert _global_state() == before
+        assert global_state() == before
 
     # -- endurance
 
@@ -230,16 +217,3 @@ def scrambled(space: AnySpace, trial: Trial) -> float:
     """An accuracy in [10, 95) that a trial always has and that nothing can be learnt from."""
     mixed = (space.key(trial.architecture) * 2654435761 + trial.epochs.trained * 40503) % 2**32
     return 10.0 + 85.0 * mixed / 2**32
-
-
-def _global_state() -> dict[str, Any]:
-    state: dict[str, Any] = {
-        "random": random.getstate(),
-        "numpy": pickle.dumps(np.random.get_state()),  # noqa: NPY002
-        "numpy errors": np.geterr(),
-    }
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        state["torch"] = torch.random.get_rng_state().tolist()
-        state["torch threads"] = torch.get_num_threads()
-    return state

@@ -38,7 +38,8 @@ from harness.supernets.frame import Frame
 from harness.supernets.loop import EpochLoop, Streams
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
-from harness.supernets.trainers import TrainerContext, TrainerMethod, weight_optimizer
+from harness.supernets.trainers import TrainerContext, TrainerMethod
+from harness.torch_randomness import torch_seeded
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1")
 EDGES = ((1, 0), (2, 0), (2, 1))
@@ -292,23 +293,10 @@ def train_toy(
     settings = method.settings()
     device = torch.device("cpu")
     data = SupernetData.of(toy_dataset(), frame, device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(stream(seed, "toy weights").integers(2**63)))
+    with torch_seeded(int(stream(seed, "toy weights").integers(2**63))):
         supernet = space.supernet(TOY_SHAPE, method.options(space, settings))
     streams = Streams.named(seed, "toy training", device=device)
-    supernet.generator = streams.generator
-    context = TrainerContext(
-        space=space,
-        supernet=supernet,
-        frame=frame,
-        optimizer=weight_optimizer(supernet, frame),
-        rng=streams.rng,
-        generator=streams.generator,
-        train_images=len(data.train.labels),
-        device=device,
-        shape=TOY_SHAPE,
-        pixel_range=data.pixel_range(),
-    )
+    context = TrainerContext.of(space, supernet, TOY_SHAPE, frame, data, streams)
     trainer = method.create(context, settings)
     loop = EpochLoop(trainer, data, frame, streams)
     epoch = 0 if method.trains else frame.epochs
@@ -318,16 +306,4 @@ def train_toy(
             pass
         epoch = trainer.next_epoch(epoch)
     own = Streams.named(seed, "toy selection", device=device)
-    trainer.supernet.generator = own.generator
-    return TrainedSupernet(
-        space=space,
-        supernet=trainer.supernet,
-        trainer=trainer,
-        data=data,
-        frame=frame,
-        shape=TOY_SHAPE,
-        rng=own.rng,
-        generator=own.generator,
-        device=device,
-        streams=own,
-    )
+    return TrainedSupernet.of(trainer, data, own)

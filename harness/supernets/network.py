@@ -80,12 +80,18 @@ class Supernet(nn.Module, ABC):
             raise NotApplicable("this supernet does not mix on edges") from None
 
     def set_skip_dropout(self, rate: float) -> None:
-        """Change the rate of dropout behind skip connections (P-DARTS)."""
-        raise NotImplementedError
+        """Change the rate of dropout behind skip connections (P-DARTS).
+
+        Raises NotApplicable where a supernet has none, which is the default.
+        """
+        raise NotApplicable("this supernet has no dropout behind skip connections")
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop whole candidates other than skip connections at this rate while training."""
-        raise NotImplementedError
+        """Drop whole candidates other than skip connections at this rate while training.
+
+        Raises NotApplicable where a supernet cannot, which is the default.
+        """
+        raise NotApplicable("this supernet cannot drop paths")
 
 
 def one_hot_mixture(

@@ -14,7 +14,6 @@ from adapters.methods.differentiable import darts
 from adapters.methods.it_nas import indicator, trainer
 from adapters.methods.it_nas.importance import latest, selected, transformers
 from adapters.methods.it_nas.lite_transformer import LiteTransformer
-from adapters.methods.it_nas.overhead import full_token_bytes, overhead
 from adapters.methods.it_nas.settings import ItNasSettings
 from adapters.selectors import magnitude, perturbation
 from adapters.spaces.darts import DARTS, S3, S4
@@ -22,8 +21,9 @@ from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness.conformance.toy_supernet import TOY_FRAME, TOY_SHAPE, ToySpace, train_toy
 from harness.errors import NotApplicable
-from harness.supernets.choices import AnySupernetSpace, EdgeSite
+from harness.supernets.choices import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.selectors import TrainedSupernet
+from harness.torch_randomness import torch_seeded
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]
@@ -340,28 +340,26 @@ def test_a_supernet_without_indicators_is_refused() -> None:
         indicator.select(trained, indicator.IndicatorSettings())
 
 
-def test_the_overhead_counts_parameters_and_maps() -> None:
-    shape = replace(TOY_SHAPE, cells=1)
-    given = ItNasSettings(residual=False)
-    found = overhead(ToySpace(), shape, given, batch=4, device=torch.device("cpu"))
+def test_what_the_transformers_add_to_the_weights() -> None:
+    space, shape = ToySpace(), replace(TOY_SHAPE, cells=1)
+    given = trainer.options(space, ItNasSettings(residual=False))
+    with torch_seeded(0):
+        networks = [space.supernet(shape, each) for each in (given, SupernetOptions())]
+    larger, plain = (sum(each.numel() for each in network.parameters()) for network in networks)
     width = shape.channels
     # Query and key, the indicator, and four positions, on three edges.
-    assert found.it_nas.parameters - found.darts.parameters == 3 * (
-        2 * (width * width + width) + width + 4 * width
-    )
-    assert found.it_nas.kept_bytes > found.darts.kept_bytes
-    assert found.darts.peak_bytes is None
-    larger = overhead(ToySpace(), shape, ItNasSettings(), batch=4, device=torch.device("cpu"))
-    assert larger.it_nas.parameters > found.it_nas.parameters
-    assert larger.darts == found.darts
+    assert larger - plain == 3 * (2 * (width * width + width) + width + 4 * width)
 
 
 def test_a_token_of_the_whole_map_would_take_a_gibibyte_an_edge() -> None:
-    assert full_token_bytes(16, 32) == 2**30
+    def whole_map(channels: int, resolution: int) -> int:
+        return (channels * resolution**2) ** 2
+
+    assert 4 * whole_map(16, 32) == 2**30
     whole = LiteTransformer(
         EdgeSite(0, "cell", 0, ("a", "b"), channels=2, resolution=4),
         ItNasSettings(token="project", token_width=32),
         (0, 1),
     )
     assert isinstance(whole.query, nn.Linear)
-    assert whole.query.weight.numel() * 4 == full_token_bytes(2, 4)
+    assert whole.query.weight.numel() == whole_map(2, 4)

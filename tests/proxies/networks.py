@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from adapters.proxies.counts import FLOPS, PARAMS
 from adapters.proxies.fisher import FISHER
@@ -19,8 +18,14 @@ from adapters.proxies.synflow import SYNFLOW, SYNFLOW_BN, SYNFLOW_LOG
 from adapters.proxies.weight_gradients import GRAD_NORM, PLAIN, SNIP
 from adapters.proxies.zen import ZEN
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.proxies import Proxy, ProxyBatch
+from harness.conformance.proxies import WITH_PATHS as ORDINARY
+from harness.conformance.proxies import WITHOUT_PATH, seeded
+from harness.conformance.proxies import images as batch
+from harness.proxies import Proxy
 from harness.spaces import NetworkShape
+from harness.torch_randomness import torch_seeded
+
+__all__ = ["ORDINARY", "PROXIES", "SMALL", "WITHOUT_PATH", "batch", "seeded"]
 
 PROXIES: Mapping[str, Proxy] = {
     "snip": SNIP,
@@ -38,23 +43,11 @@ PROXIES: Mapping[str, Proxy] = {
     "flops": FLOPS,
 }
 
-ORDINARY = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
-WITHOUT_PATH = "|none~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|nor_conv_3x3~2|"
 SMALL = NetworkShape(channels=4, cells=1, in_channels=1, resolution=8)
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def batch(count: int = 6, *, channels: int = 1, dtype: torch.dtype = torch.float64) -> ProxyBatch:
-    images = torch.randn(count, channels, 8, 8, generator=seeded(1), dtype=dtype)
-    return ProxyBatch(images, torch.arange(count) % 10)
-
-
 def small_network(text: str = ORDINARY, *, dtype: torch.dtype = torch.float64) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch_seeded(0):
         return SPACE.build(SPACE.parse(text), SMALL).to(dtype)
 
 
@@ -72,26 +65,3 @@ def fill_by_formula(network: nn.Module) -> None:
             layer.weight.copy_(torch.cos(angle) / math.sqrt(layer.weight[0].numel()))
             if layer.bias is not None:
                 layer.bias.zero_()
-
-
-def state(network: nn.Module) -> list[object]:
-    """All that a score must leave alone, in a form that can be compared."""
-    tensors: list[Tensor] = list(itertools.chain(network.parameters(), network.buffers()))
-    gradients = [p.grad for p in network.parameters()]
-    return [
-        [tensor.clone() for tensor in tensors],
-        [None if gradient is None else gradient.clone() for gradient in gradients],
-        [tensor.requires_grad for tensor in tensors],
-        [module.training for module in network.modules()],
-        [len(module._forward_hooks) + len(module._backward_hooks) for module in network.modules()],
-        [name for name, _ in network.named_modules()],
-        torch.get_rng_state(),
-    ]
-
-
-def same(first: object, second: object) -> bool:
-    if isinstance(first, Tensor) and isinstance(second, Tensor):
-        return torch.equal(first, second)
-    if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(map(same, first, second))
-    return first == second

@@ -1,8 +1,11 @@
-"""What holds for every proxy: networks stay as they were, numbers are numbers, seeds decide."""
+"""Every registered proxy under the published suite, the suite under faulty ones, and zeros."""
 
 from __future__ import annotations
 
+import inspect
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,17 +13,18 @@ from torch import nn
 
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE, flops, parameters
-from harness.proxies import Proxy
+from harness import registry
+from harness.conformance.proxies import ProxyConformance, dead_network, network_state
+from harness.conformance.small_trainings import assert_equal
+from harness.proxies import Proxy, ProxyBatch
 from tests.proxies.networks import (
     ORDINARY,
     PROXIES,
     SMALL,
     WITHOUT_PATH,
     batch,
-    same,
     seeded,
     small_network,
-    state,
 )
 
 NONE_WITHOUT_PATH = {"jacob-cov", "naswot", "zen", "synflow-log"}
@@ -33,39 +37,20 @@ def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.proxies.zen._REPEATS", 2)
 
 
-def test_every_proxy_keeps_the_contract() -> None:
-    for proxy in PROXIES.values():
-        assert isinstance(proxy, Proxy)
-        assert proxy.summary
-        assert proxy.source
-        assert proxy.batch >= 1
+class TestEveryProxy(ProxyConformance):
+    """All that the package registers."""
+
+    @pytest.fixture(params=registry.names("proxies"))
+    def proxy(self, request: pytest.FixtureRequest) -> Proxy:
+        return registry.load("proxies", request.param, Proxy)
 
 
-@pytest.mark.parametrize("name", PROXIES)
-def test_a_score_leaves_the_network_as_it_was(name: str) -> None:
-    network = small_network()
-    shown = batch()
-    # Gradients, a mixed mode and a hook of the user's own.
-    network(shown.images).sum().backward()
-    network[2].eval()
-    network[0].weight.requires_grad_(False)
-    network[1].register_forward_hook(lambda *_: None)
-    before = state(network)
-    assert same(before, state(network))
-    PROXIES[name].score(network, shown, seeded())
-    assert same(before, state(network))
-    assert same(list(shown), list(batch()))
-    assert not shown.images.requires_grad
-
-
-@pytest.mark.parametrize("name", PROXIES)
-def test_a_score_depends_on_nothing_but_what_it_is_given(name: str) -> None:
-    network, proxy = small_network(), PROXIES[name]
-    torch.manual_seed(1)
-    first = proxy.score(network, batch(), seeded())
-    torch.manual_seed(2)
-    assert proxy.score(network.eval(), batch(), seeded()) == first
-    assert first is not None
+def test_all_are_registered_and_documented_with_their_direction() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "proxies.md").read_text("utf-8")
+    assert "Higher is meant to be better." in page
+    for name in registry.names("proxies"):
+        assert registry.load("proxies", name, Proxy) is PROXIES[name]
+        assert f"\n| `{name}` |" in page
 
 
 def test_dropout_draws_from_the_generator() -> None:
@@ -88,10 +73,7 @@ def test_a_network_without_a_path(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROXIES)
 def test_a_network_whose_gradient_is_zero(name: str) -> None:
-    dead = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10)).double()
-    for parameter in dead.parameters():
-        nn.init.zeros_(parameter)
-    score = PROXIES[name].score(dead, batch(), seeded())
+    score = PROXIES[name].score(dead_network(), batch(), seeded())
     if name in NONE_WITHOUT_PATH:
         assert score is None
     elif name not in SIZES:
@@ -105,39 +87,13 @@ def test_a_network_without_weights_has_a_size_and_no_score(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROXIES)
-def test_numbers_that_overflow_are_no_scores(name: str) -> None:
-    network = small_network()
-    with torch.no_grad():
-        network[-1].weight.fill_(math.inf)
-    score = PROXIES[name].score(network, batch(), seeded())
-    assert score is None or math.isfinite(score)
-
-
-@pytest.mark.parametrize("name", PROXIES)
 def test_networks_of_another_space(name: str) -> None:
     architecture = next(iter(SPACE_1.enumerate()))
     network = SPACE_1.build(architecture, SMALL)
-    before = state(network)
+    before = network_state(network)
     score = PROXIES[name].score(network, batch(dtype=torch.float32), seeded())
     assert score is not None
-    assert same(before, state(network))
-
-
-class Pair(nn.Module):
-    """Gives its logits with something else, as networks with an auxiliary classifier do."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return self.network(images), None
-
-
-@pytest.mark.parametrize("name", PROXIES)
-def test_logits_may_come_first_of_several_outputs(name: str) -> None:
-    alone = PROXIES[name].score(small_network(), batch(), seeded())
-    assert PROXIES[name].score(Pair(small_network()), batch(), seeded()) == alone
+    assert_equal(before, network_state(network))
 
 
 @pytest.mark.parametrize("text", [ORDINARY, WITHOUT_PATH])
@@ -145,3 +101,84 @@ def test_counts_are_the_benchmarks(text: str) -> None:
     cell, network = SPACE.parse(text), small_network(text)
     assert PROXIES["params"].score(network, batch(), seeded()) == parameters(cell, SMALL)
     assert PROXIES["flops"].score(network, batch(), seeded()) == flops(cell, SMALL)
+
+
+class LossOfABatch:
+    """A proxy without a fault: the negative loss of the untrained network, in training mode."""
+
+    summary = "minus the loss"
+    source = "this test"
+    batch = 4
+
+    def score(self, network: Any, batch: ProxyBatch, generator: torch.Generator) -> float | None:
+        modes = [module.training for module in network.modules()]
+        buffers = [each.clone() for each in network.buffers()]
+        found = self.measured(network.train(), batch)
+        for module, mode in zip(network.modules(), modes, strict=True):
+            module.training = mode
+        for buffer, before in zip(network.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+        return found if math.isfinite(found) else None
+
+    def measured(self, network: Any, batch: ProxyBatch) -> float:
+        with torch.no_grad():
+            logits = network(batch.images)
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        if logits.shape[1] <= int(batch.labels.max()):
+            return math.nan
+        return -float(nn.functional.cross_entropy(logits, batch.labels))
+
+
+class ForgetsTheMode(LossOfABatch):
+    def score(self, network: Any, batch: ProxyBatch, generator: torch.Generator) -> float | None:
+        return super().score(network.train(), batch, generator)
+
+
+class LeavesGradients(LossOfABatch):
+    def score(self, network: Any, batch: ProxyBatch, generator: torch.Generator) -> float | None:
+        network(batch.images).sum().backward()
+        return super().score(network, batch, generator)
+
+
+class ScoresNan(LossOfABatch):
+    def score(self, network: Any, batch: ProxyBatch, generator: torch.Generator) -> float | None:
+        found = super().score(network, batch, generator)
+        return math.nan if found is None else found
+
+
+class DrawsGlobally(LossOfABatch):
+    def measured(self, network: Any, batch: ProxyBatch) -> float:
+        return super().measured(network, batch) + float(torch.rand(()))
+
+
+class TakesTheModeItFinds(LossOfABatch):
+    def score(self, network: Any, batch: ProxyBatch, generator: torch.Generator) -> float | None:
+        found = super().score(network, batch, generator)
+        return found if network.training or found is None else found + 1
+
+
+@pytest.mark.parametrize(
+    ("faulty", "check"),
+    [
+        (ForgetsTheMode, "test_leaves_the_network_and_the_batch_as_they_were"),
+        (LeavesGradients, "test_leaves_the_network_and_the_batch_as_they_were"),
+        (DrawsGlobally, "test_leaves_global_state_alone"),
+        (DrawsGlobally, "test_depends_on_nothing_but_what_it_is_given"),
+        (TakesTheModeItFinds, "test_depends_on_nothing_but_what_it_is_given"),
+        (ScoresNan, "test_numbers_that_overflow_are_no_scores"),
+    ],
+)
+def test_the_suite_finds_faults(faulty: type[LossOfABatch], check: str) -> None:
+    method = getattr(ProxyConformance(), check)
+
+    def run(proxy: LossOfABatch) -> None:
+        given = {"proxy": proxy, "make_network": small_network, "value": math.nan}
+        method(**{name: given[name] for name in inspect.signature(method).parameters})
+
+    state = torch.get_rng_state()
+    run(LossOfABatch())
+    try:
+        with pytest.raises(AssertionError):
+            run(faulty())
+    finally:
+        torch.set_rng_state(state)

@@ -1,0 +1,161 @@
+"""Small supernets trained through the one loop, by trainers and on spaces that nobody registered.
+
+training = SmallTraining(TRAINER, TRAINER.settings())
+trained = training.run(tmp_path)
+selection = my_selector.select(training.to_select(trained, seed=0), my_selector.settings())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.conformance.toy_supernet import (
+    TOY_FRAME,
+    TOY_SHAPE,
+    ToySpace,
+    toy_dataset,
+)
+from harness.spaces import NetworkShape
+from harness.supernets import training
+from harness.supernets.choices import AnySupernetSpace
+from harness.supernets.data import SupernetData
+from harness.supernets.frame import Frame
+from harness.supernets.loop import Streams
+from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.trainers import TrainerContext, TrainerMethod
+from harness.supernets.training import SupernetRecipe, Trained, train_supernet
+from harness.torch_randomness import torch_seeded
+
+CPU = torch.device("cpu")
+SMALL_FRAME = replace(TOY_FRAME, epochs=3, snapshots=3, train_images=64, valid_images=64)
+"""Three epochs of two steps, the supernet evaluated after each."""
+SMALL_SHAPE = replace(TOY_SHAPE, channels=4, cells=1)
+"""Of a supernet for the toy's images that is as small as most spaces allow."""
+
+
+class Cut(Exception):
+    """The power went off."""
+
+
+@dataclass(frozen=True)
+class SmallTraining:
+    """A training on the images of the toy supernet; ``name`` is the trainer's in the recipe."""
+
+    trainer: TrainerMethod
+    settings: Any
+    space: AnySupernetSpace = ToySpace()  # noqa: RUF009 - it has no state
+    shape: NetworkShape = SMALL_SHAPE
+    frame: Frame = SMALL_FRAME
+    seed: int = 0
+    name: str = "trainer"
+
+    @property
+    def data(self) -> SupernetData:
+        """What the search sees."""
+        return SupernetData.of(toy_dataset(), self.frame, CPU)
+
+    @property
+    def recipe(self) -> SupernetRecipe:
+        """What names the training in a folder of artefacts."""
+        return SupernetRecipe(
+            space=self.space.name,
+            trainer=self.name,
+            trainer_version=self.trainer.version,
+            settings=asdict(self.settings),
+            shape=self.shape,
+            frame=self.frame,
+            dataset="toy",
+            seed=self.seed,
+        )
+
+    def made(self) -> Any:
+        """The trainer as it is before its first epoch. Raises HarnessError where it is refused."""
+        with torch_seeded(self.seed):
+            options = self.trainer.options(self.space, self.settings)
+            supernet = self.space.supernet(self.shape, options)
+        streams = Streams.named(self.seed, "made", device=CPU)
+        context = TrainerContext.of(
+            self.space, supernet, self.shape, self.frame, self.data, streams
+        )
+        return self.trainer.create(context, self.settings)
+
+    def run(self, root: Path, *, cut: Iterable[int] = ()) -> Trained:
+        """Train, or read what was trained, under the folder ``root``.
+
+        ``cut`` ends the training in the first step after so many epochs, one after another, each
+        time to go on from the checkpoint. Raises what ``train_supernet`` raises.
+        """
+        parts = {("spaces", self.space.name): self.space}
+        parts["supernet-trainers", self.name] = self.trainer  # type: ignore[assignment]
+        data = self.data
+        with registered(parts), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+            for epochs in cut:
+                report = _cut_after(epochs / self.frame.epochs)
+                with pytest.raises(Cut):
+                    train_supernet(self.recipe, data, CPU, root, report)
+            return train_supernet(self.recipe, data, CPU, root, lambda text, share: None)
+
+    def to_select(self, trained: Trained, *, seed: int) -> TrainedSupernet:
+        """What came of the training, as a selector is given it."""
+        own = Streams.named(seed, "selection", device=CPU)
+        return TrainedSupernet.of(trained.trainer, self.data, own)
+
+
+@contextmanager
+def registered(parts: Mapping[tuple[str, str], Any]) -> Iterator[None]:
+    """Within, the registry has these adapters besides its own; by kind and name."""
+    load: Callable[..., Any] = registry.load
+
+    def found(kind: str, name: str, contract: type[Any]) -> Any:
+        return parts[kind, name] if (kind, name) in parts else load(kind, name, contract)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "load", found)
+        yield
+
+
+def _cut_after(share_done: float) -> Callable[[str, float], None]:
+    def report(text: str, share: float) -> None:
+        if share > share_done + 1e-9:
+            raise Cut
+
+    return report
+
+
+def assert_same(first: Trained, second: Trained) -> None:
+    """Weights, buffers, momentum, architecture parameters and logs are equal to the last bit."""
+    assert_equal(first.supernet.state_dict(), second.supernet.state_dict())
+    assert_equal(first.trainer.alphas(), second.trainer.alphas())
+    assert_equal(first.trainer.optimizer.state_dict(), second.trainer.optimizer.state_dict())
+    logs = [asdict(each.log) for each in (first, second)]
+    for log in logs:
+        del log["seconds"], log["undone_seconds"]
+    np.testing.assert_equal(logs[0], logs[1])
+
+
+def assert_equal(first: Any, second: Any) -> None:
+    """Tensors and arrays, however deep in dicts and lists, are equal to the last bit."""
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second)
+    elif isinstance(first, np.ndarray):
+        np.testing.assert_array_equal(first, second)
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            assert_equal(value, second[key])
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second)
+        for mine, theirs in zip(first, second, strict=True):
+            assert_equal(mine, theirs)
+    else:
+        assert first == second

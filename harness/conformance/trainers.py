@@ -1,0 +1,300 @@
+"""What every supernet trainer must do, as a suite that its author runs with pytest.
+
+    from harness.conformance.trainers import TrainerConformance
+
+    class TestMyTrainer(TrainerConformance):
+        @pytest.fixture
+        def trainer(self):
+            return TRAINER
+
+Override the other fixtures where the defaults do not suit the trainer. For assertions that explain
+themselves, put ``pytest.register_assert_rewrite("harness.conformance.trainers")`` into a conftest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from harness import registry
+from harness.conformance.checks import (
+    check_description,
+    check_refusal,
+    check_settings,
+    global_state,
+    reachable,
+)
+from harness.conformance.small_trainings import (
+    SMALL_FRAME,
+    SMALL_SHAPE,
+    SmallTraining,
+    assert_equal,
+    assert_same,
+)
+from harness.conformance.toy_supernet import ToySpace
+from harness.datasets import ImageDataset, Split
+from harness.errors import HarnessError, NotApplicable
+from harness.spaces import NetworkShape
+from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, SupernetSpace
+from harness.supernets.frame import Frame
+from harness.supernets.network import Mixture
+from harness.supernets.trainers import TrainerMethod
+from harness.supernets.training import Trained
+from harness.supernets.tuning import Snapshot, Tuning
+
+Train = Callable[..., Trained]
+"""``train(seed=0)``: a training through the one loop, read where it was done before; with
+``folder`` in a folder of its own, where it may be interrupted after ``cut`` epochs."""
+
+
+class TrainerConformance:
+    """Subclass it, and give it a ``trainer`` fixture."""
+
+    @pytest.fixture
+    def trainer(self) -> TrainerMethod:
+        """The trainer under test."""
+        raise NotImplementedError("override the fixture `trainer` of TrainerConformance")
+
+    @pytest.fixture
+    def settings(self, trainer: TrainerMethod) -> Any:
+        """The settings of the trainings: the defaults; make them cheaper where they are slow."""
+        return trainer.settings()
+
+    @pytest.fixture
+    def space(self) -> AnySupernetSpace:
+        """The space that is searched, one that the trainer is defined on."""
+        return ToySpace()
+
+    @pytest.fixture
+    def shape(self) -> NetworkShape:
+        """The skeleton of the supernet, for the images of the toy supernet."""
+        return SMALL_SHAPE
+
+    @pytest.fixture
+    def frame(self) -> Frame:
+        """How it is trained: three epochs of two steps, evaluated after each."""
+        return SMALL_FRAME
+
+    @pytest.fixture
+    def spaces(self) -> Sequence[AnySupernetSpace]:
+        """Spaces on which the trainer is made or refused: all registered ones, and the toy."""
+        kind: type[Any] = object
+        found = [registry.load("spaces", name, kind) for name in registry.names("spaces")]
+        return [ToySpace(), *(each for each in found if isinstance(each, SupernetSpace))]
+
+    @pytest.fixture
+    def training(
+        self,
+        trainer: TrainerMethod,
+        settings: Any,
+        space: AnySupernetSpace,
+        shape: NetworkShape,
+        frame: Frame,
+    ) -> SmallTraining:
+        """All that the trainings of the checks have in common."""
+        name = f"{trainer.create.__module__}: {trainer.summary}"
+        return SmallTraining(trainer, settings, space, shape, frame, name=name)
+
+    @pytest.fixture
+    def artefacts(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Where trainings are kept from one check to the next."""
+        return tmp_path_factory.getbasetemp() / "trainings"
+
+    @pytest.fixture
+    def train(self, training: SmallTraining, artefacts: Path, tmp_path: Path) -> Train:
+        """Trains through ``train_supernet``, with its checkpoints."""
+
+        def run(*, seed: int = 0, cut: Sequence[int] = (), folder: str = "") -> Trained:
+            root = tmp_path / folder if folder else artefacts
+            return replace(training, seed=seed).run(root, cut=cut)
+
+        return run
+
+    # -- what the trainer says of itself
+
+    def test_describes_itself(self, trainer: TrainerMethod) -> None:
+        assert isinstance(trainer, TrainerMethod)
+        check_description(trainer)
+        for text in (trainer.optimises, trainer.cost, trainer.memory):
+            assert len(text.splitlines()) <= 1
+
+    def test_settings_are_frozen_documented_and_defaulted(self, trainer: TrainerMethod) -> None:
+        check_settings(trainer.settings)
+
+    def test_published_frames_have_fields_of_the_frame(self, trainer: TrainerMethod) -> None:
+        for changes in trainer.frame.values():
+            replace(Frame(), **changes)
+
+    def test_is_made_or_refused_in_one_line(
+        self, training: SmallTraining, spaces: Sequence[AnySupernetSpace]
+    ) -> None:
+        training.made()
+        for space in spaces:
+            try:
+                replace(training, space=space).made()
+            except HarnessError as error:
+                check_refusal(error)
+
+    # -- randomness and resumption
+
+    def test_equal_streams_give_equal_trainings(self, train: Train) -> None:
+        assert_same(train(), train(folder="again"))
+
+    def test_another_seed_gives_another_training(
+        self, trainer: TrainerMethod, train: Train
+    ) -> None:
+        first, second = train(), train(seed=1)
+        others = second.supernet.parameters()
+        pairs = zip(first.supernet.parameters(), others, strict=True)
+        assert any(not torch.equal(mine, theirs) for mine, theirs in pairs)
+        assert not trainer.trains or first.log.loss != second.log.loss
+        if _ranks(first):
+            assert first.log.scores != second.log.scores
+
+    def test_resumes_after_every_epoch_to_the_same_bits(self, train: Train) -> None:
+        whole = train()
+        cut = range(1, len(whole.log.loss))
+        resumed = train(cut=cut, folder="cut")
+        assert_same(whole, resumed)
+        assert not cut or resumed.fresh_epochs < whole.log.epochs
+        read = train(folder="cut")
+        assert read.fresh_epochs == 0
+        assert_same(whole, read)
+
+    def test_leaves_global_state_alone(self, train: Train) -> None:
+        # Whatever the trainer loads is loaded first: a library may set itself up on import.
+        train(folder="first")
+        before = global_state()
+        train(folder="second")
+        assert global_state() == before
+
+    def test_holds_no_data_set(self, training: SmallTraining, train: Train) -> None:
+        """The loop hands over batches of the train and valid splits; there is no way to others."""
+        for held in (training.made(), train().trainer):
+            assert not any(isinstance(each, ImageDataset | Split) for each in reachable(held))
+
+    # -- what it has learnt
+
+    def test_scores_are_those_of_the_spaces_choices(
+        self, space: AnySupernetSpace, train: Train
+    ) -> None:
+        trained = train()
+        groups = space.choice_groups
+        for scores in (*trained.log.scores, trained.trainer.scores()):
+            _check_scores(groups, [np.array(rows) for rows in scores])
+        left = {group.name: group for group in trained.supernet.groups}
+        for group, rows in zip(groups, trained.trainer.scores(), strict=True):
+            for names, mine, known in zip(
+                group.candidates, left[group.name].candidates, ~np.isnan(rows), strict=True
+            ):
+                scored = [name for name, is_known in zip(names, known, strict=True) if is_known]
+                assert scored == list(mine), "scores of candidates that the supernet does not have"
+        edges = trained.trainer.edge_scores() or [None] * len(groups)
+        for group, ranks in zip(groups, edges, strict=True):
+            assert ranks is None or (ranks.shape == (len(group.rows),) and np.isfinite(ranks).all())
+
+    def test_gives_an_architecture_after_every_epoch(
+        self, trainer: TrainerMethod, space: AnySupernetSpace, train: Train
+    ) -> None:
+        trained = train()
+        now = trained.trainer
+        found = [space.parse(text) for text in trained.log.architectures]
+        found.append(space.discretise(now.scores(), now.edge_scores()))
+        assert len(found) == len(trained.log.loss) + 1
+        assert bool(trained.log.loss) == trainer.trains
+        for architecture in found:
+            _check_architecture(space, architecture)
+        assert found[-1] == found[-2 if trainer.trains else -1]
+        accuracies = np.array(trained.log.valid_accuracy)
+        assert ((accuracies >= 0) & (accuracies <= 100)).all()
+
+    def test_draws_architectures_by_the_generator_it_is_given(
+        self, space: AnySupernetSpace, train: Train
+    ) -> None:
+        trained = train().trainer
+        draws = []
+        for seed in (1, 1, 2):
+            rng = np.random.default_rng(seed)
+            draws.append([trained.draw_architecture(rng) for _ in range(10)])
+        assert draws[0] == draws[1]
+        for architecture in draws[0]:
+            _check_architecture(space, architecture)
+
+    def test_the_settled_mixture_and_the_scores_draw_nothing(
+        self, training: SmallTraining, train: Train
+    ) -> None:
+        trainer = train().trainer
+        context = trainer.context
+        before = context.rng.bit_generator.state, context.generator.get_state().tolist()
+        first, second = trainer.settled_mixture(), trainer.settled_mixture()
+        assert_equal(list(trainer.scores()), list(trainer.scores()))
+        trainer.edge_scores()
+        trainer.measurements()
+        assert (context.rng.bit_generator.state, context.generator.get_state().tolist()) == before
+        assert_equal(list(first.weights), list(second.weights))
+        shapes = [tuple(weights.shape) for weights in first.weights]
+        assert shapes == [group.shape for group in trainer.supernet.groups]
+        assert all(weights.isfinite().all() for weights in first.weights)
+        batch = next(training.data.valid_batches(context.generator))
+        loss = F.cross_entropy(trainer.supernet(batch.images, first), batch.labels)
+        assert loss.isfinite()
+        if trainer.alphas():
+            gradients = torch.autograd.grad(loss, trainer.alphas(), allow_unused=True)
+            assert any(each is not None for each in gradients)
+
+    # -- what selectors do with it
+
+    def test_a_selector_can_train_on_under_a_constraint_and_go_back(
+        self, trainer: TrainerMethod, training: SmallTraining, train: Train
+    ) -> None:
+        given = training.to_select(train(), seed=0)
+        tuned, seen = given.trainer, list[Mixture]()
+
+        def constraint(mixture: Mixture) -> Mixture:
+            seen.append(mixture)
+            return mixture
+
+        snapshot = Snapshot(given)
+        before = deepcopy((tuned.supernet.state_dict(), tuned.state_dict()))
+        tuning = Tuning(given, learning_rate=0.1, train_alpha=True)
+        if not trainer.trains:
+            with pytest.raises(NotApplicable) as caught:
+                tuning.run(1)
+            check_refusal(caught.value)
+            return
+        for _ in range(2):
+            tuned.constraint = constraint
+            tuning.run(1)
+            assert len(seen) >= tuning.steps, "weights were trained without the constraint"
+            after = tuned.supernet.state_dict()
+            assert any(not torch.equal(each, after[name]) for name, each in before[0].items())
+            snapshot.restore()
+            assert_equal(before, (tuned.supernet.state_dict(), tuned.state_dict()))
+
+
+def _ranks(trained: Trained) -> bool:
+    """Whether the trainer's scores tell candidates apart at all."""
+    rows = [np.asarray(row) for group in trained.trainer.scores() for row in group]
+    return any(np.nanmax(row) > np.nanmin(row) for row in rows)
+
+
+def _check_scores(groups: Sequence[ChoiceGroup], scores: Sequence[Any]) -> None:
+    """Of the groups' shapes, numbers or NaN, in every row as many numbers as are kept."""
+    assert [rows.shape for rows in scores] == [group.shape for group in groups]
+    for group, rows in zip(groups, scores, strict=True):
+        assert not np.isinf(rows).any()
+        assert ((~np.isnan(rows)).sum(axis=1) >= group.keep).all()
+
+
+def _check_architecture(space: AnySupernetSpace, architecture: Any) -> None:
+    assert space.parse(space.format(architecture)) == architecture
+    weights = space.one_hot(architecture)
+    assert [rows.shape for rows in weights] == [group.shape for group in space.choice_groups]

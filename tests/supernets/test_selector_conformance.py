@@ -1,0 +1,161 @@
+"""Every registered selector under the published suite, and the suite under faulty ones."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.conformance.selectors import SelectorConformance, Truth
+from harness.conformance.small_trainings import SmallTraining
+from harness.errors import NotApplicable
+from harness.methods import make_settings
+from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.trainers import TrainerMethod
+from tests import small_settings
+
+SELECTORS = registry.names("selectors")
+TRAINERS = {
+    "balenas-tf": "balenas",
+    "indicator": "it-nas",
+    "sampling": "single-path",
+    "evolution": "single-path",
+    "zero-cost-pt": "untrained",
+    "proxy-sampling": "untrained",
+}
+"""The published ones, where it is not DARTS."""
+
+
+class TestEverySelector(SelectorConformance):
+    """On the toy supernet, after the trainer that it was published with."""
+
+    @pytest.fixture(params=SELECTORS)
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def selector(self, name: str) -> SelectorMethod:
+        return registry.load("selectors", name, SelectorMethod)
+
+    @pytest.fixture
+    def settings(self, name: str, selector: SelectorMethod) -> Any:
+        return make_settings(name, selector.settings, small_settings.SELECTORS.get(name, {}))
+
+    @pytest.fixture
+    def trainer(self, name: str) -> TrainerMethod:
+        return registry.load("supernet-trainers", TRAINERS.get(name, "darts"), TrainerMethod)
+
+    @pytest.fixture
+    def goes_on_training(self, name: str) -> bool:
+        return name in ("perturbation", "progressive-magnitude")
+
+    @pytest.fixture
+    def truth(self, name: str) -> Truth | None:
+        return (lambda: ((0, 1, 2), [np.eye(3)])) if name == "oracle" else None
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """A selector without settings."""
+
+
+def good(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    """Magnitude, with nothing that a suite could find."""
+    scores = [np.array(rows) for rows in given.trainer.scores()]
+    found = given.space.discretise(scores)
+    return Selection(found, scores, margins(given.space.choice_groups, scores), {"passes": 1.0})
+
+
+def draws_globally(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    scores = [np.random.rand(3, 3)]  # noqa: NPY002
+    found = given.space.discretise(scores)
+    return Selection(found, scores, margins(given.space.choice_groups, scores))
+
+
+def changes_weights(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    with torch.no_grad():
+        next(given.supernet.parameters()).add_(1)
+    return good(given, settings)
+
+
+def leaves_evaluation_mode(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    given.supernet.eval()
+    return good(given, settings)
+
+
+def scores_infinitely(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    return replace(good(given, settings), scores=[np.full((3, 3), np.inf)])
+
+
+def forgets_margins(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    return replace(good(given, settings), margins=(np.zeros(3),))
+
+
+def counts_in_integers(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    return replace(good(given, settings), costs={"passes": 1})
+
+
+def answers_with_a_list(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    found = good(given, settings)
+    return replace(found, architecture=list(found.architecture))
+
+
+def reports_percent(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    given.report("selecting", 50.0)
+    return good(given, settings)
+
+
+def refuses_at_length(given: TrainedSupernet, settings: NoSettings) -> Selection:
+    if np.ptp(given.trainer.scores()[0]) == 0:
+        raise NotApplicable("all candidates are equal\nto this trainer")
+    return good(given, settings)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "check"),
+    [
+        (draws_globally, "test_leaves_global_state_alone"),
+        (draws_globally, "test_equal_supernets_and_streams_give_equal_selections"),
+        (changes_weights, "test_leaves_the_supernet_as_it_was_unless_it_goes_on_training"),
+        (leaves_evaluation_mode, "test_leaves_the_supernet_as_it_was_unless_it_goes_on_training"),
+        (scores_infinitely, "test_scores_the_candidates_and_says_by_what_margin"),
+        (forgets_margins, "test_scores_the_candidates_and_says_by_what_margin"),
+        (counts_in_integers, "test_costs_and_notes_can_be_kept"),
+        (answers_with_a_list, "test_selects_an_architecture_of_the_space"),
+        (reports_percent, "test_reports_shares_of_the_work"),
+        (refuses_at_length, "test_selects_or_refuses_in_one_line_after_other_trainers"),
+    ],
+)
+def test_the_suite_finds_faults(faulty: Any, check: str, tmp_path: Path) -> None:
+    darts = registry.load("supernet-trainers", "darts", TrainerMethod)
+
+    def give(by: TrainerMethod = darts) -> TrainedSupernet:
+        training = SmallTraining(by, by.settings(), name=by.summary)
+        return training.to_select(training.run(tmp_path), seed=0)
+
+    def run(select: Any) -> None:
+        given = {
+            "selector": SelectorMethod("faulty", "this test", NoSettings, select),
+            "settings": NoSettings(),
+            "give": give,
+            "goes_on_training": False,
+            "other_trainers": [
+                registry.load("supernet-trainers", "fixed-alpha", TrainerMethod),
+            ],
+        }
+        method = getattr(SelectorConformance(), check)
+        method(**{name: given[name] for name in inspect.signature(method).parameters})
+
+    run(good)
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        with pytest.raises(AssertionError):
+            run(faulty)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
