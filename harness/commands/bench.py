@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from harness.commands.trainer_table import number
+from harness.errors import HarnessError
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -29,16 +32,24 @@ TEST_DATA = "NAS_HARNESS_TEST_DATA"
     help="NATS-Bench records, file or folder, to measure PyPI nats-bench on beside ours.",
 )
 @click.option(
-    "--trainers",
-    is_flag=True,
-    help="Measure a step of every supernet trainer beside one of DARTS, and nothing else.",
-)
-@click.option(
     "--paper-shapes", is_flag=True, help="Supernets of the published size, not of a laptop's."
 )
 @click.option("--device", default="cpu", show_default=True, help="Of supernets: cpu, cuda, cuda:1.")
+@click.option(
+    "--trainers",
+    is_flag=True,
+    help="Measure time and memory of every supernet trainer's step beside DARTS's, and no more.",
+)
+@click.option("--space", help="With --trainers: whose supernet.  [default: nas-bench-201]")
+@click.option("--suite", help="With --trainers: a suite's methods and settings instead of all.")
+@click.option("--only", help="With --trainers: these alone, by name, joined by commas.")
+@click.option("--memory", is_flag=True, help="With --trainers: memory alone, no times.")
+@click.option(
+    "--few-images", is_flag=True, help="With --trainers: work memory out from batches of 7, not 64."
+)
+@click.option("--markdown", is_flag=True, help="With --trainers: print Markdown.")
 def bench(
-    as_json: bool, workers: int, nats: Path | None, trainers: bool, paper_shapes: bool, device: str
+    as_json: bool, workers: int, nats: Path | None, paper_shapes: bool, device: str, **given: Any
 ) -> int:
     """Measure the harness: help, tables, queries, searches, leaderboards, supernets.
 
@@ -51,12 +62,16 @@ def bench(
 
     where = Workshop(device).torch_device()
     supernets = SupernetBench.published(where) if paper_shapes else SupernetBench(device=where)
-    if trainers:
-        _show_trainers(supernets, as_json=as_json)
+    if given.pop("trainers"):
+        _show_trainers(supernets, as_json=as_json, **given)
         return 0
+    for name, value in given.items():
+        if value:
+            option = name.replace("_", "-")
+            raise HarnessError(f"--{option} needs --trainers")
     with tempfile.TemporaryDirectory(prefix="nas-harness-bench-") as folder:
-        given = _Given(Path(folder), workers, nats or _test_records(), supernets)
-        report = _measure(given, quiet=as_json)
+        kit = _Kit(Path(folder), workers, nats or _test_records(), supernets)
+        report = _measure(kit, quiet=as_json)
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
@@ -71,20 +86,20 @@ def _test_records() -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-class _Given(NamedTuple):
+class _Kit(NamedTuple):
     folder: Path
     workers: int
     nats: Path | None
     supernets: SupernetBench
 
 
-def _measure(given: _Given, *, quiet: bool) -> dict[str, Any]:
+def _measure(kit: _Kit, *, quiet: bool) -> dict[str, Any]:
     from harness import provenance, speed, speed_supernets
     from harness.commands.leaderboard import show
     from harness.home import VARIABLE, home
     from harness.tables.catalog import open_table
 
-    folder, workers, nats, supernets = given
+    folder, workers, nats, supernets = kit
     source = "imported"
     if not (home() / "tables" / "nas-bench-201").is_dir():
         from harness.conformance.synthetic import write_synthetic_table
@@ -120,36 +135,52 @@ def _measure(given: _Given, *, quiet: bool) -> dict[str, Any]:
     }
 
 
-def _show_trainers(supernets: SupernetBench, *, as_json: bool) -> None:
-    """A table of what a step of each trainer costs, or the same as JSON."""
+def _show_trainers(
+    supernets: SupernetBench, *, as_json: bool, markdown: bool, **given: Any
+) -> None:
+    """A table of what a step of each trainer costs, as text, Markdown or JSON."""
     from harness import provenance
-    from harness.speed_supernets import trainer_costs
+    from harness.commands import trainer_table
+    from harness.speed_trainers import Question, trainer_costs
 
     def say(name: str) -> None:
         if not as_json:
             click.echo(f"measuring {name} ...", err=True)
 
-    costs = trainer_costs(supernets, report=say)
+    question = Question(
+        space=given["space"] or Question.space,
+        suite=given["suite"] or "",
+        only=tuple(name.strip() for name in given["only"].split(",")) if given["only"] else (),
+        times=not given["memory"],
+        few_images=given["few_images"],
+    )
+    costs = trainer_costs(supernets, question, report=say)
     machine = provenance.of_process()
     if as_json:
-        report = {"machine": machine, "trainers": [vars(cost) for cost in costs]}
+        trainers = [dataclasses.asdict(cost) for cost in costs]
+        report = {"machine": machine, **dataclasses.asdict(question), "trainers": trainers}
         click.echo(json.dumps(report, indent=2))
+        return
+    if markdown:
+        click.echo(trainer_table.markdown(costs))
         return
     from rich.console import Console
     from rich.table import Table
 
+    headings, cells = trainer_table.filled(costs)
     table = Table(
-        title=f"{machine['processor']}; NAS-Bench-201, {supernets.device}", title_justify="left"
+        title=f"{machine['processor']}; {question.space}, {supernets.device}; in brackets: of "
+        "DARTS's",
+        title_justify="left",
     )
-    for heading in ("trainer", "step, ms", "of DARTS's", "after an epoch, ms"):
-        table.add_column(heading, justify="left" if heading == "trainer" else "right")
-    for cost in costs:
-        if cost.step is None or cost.relative is None or cost.after_epoch is None:
-            table.add_row(cost.name, cost.note, "", "")
-        else:
-            after = _number(1e3 * cost.after_epoch)
-            table.add_row(cost.name, _number(1e3 * cost.step), f"{cost.relative:.2f}", after)
-    Console().print(table, highlight=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == headings[0] else "right")
+    for row in cells:
+        table.add_row(row[0].strip("`"), *row[1:])
+    console = Console()
+    console.print(table, highlight=False)
+    for note in trainer_table.notes(costs):
+        console.print(note, highlight=False)
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -166,16 +197,12 @@ def _print(report: dict[str, Any]) -> None:
         table.add_column(heading, justify="left" if heading == "figure" else "right")
     for figure in report["figures"]:
         bound = "" if figure["target"] is None else f"{'<' if figure['at_most'] else '>'} "
-        target = "" if figure["target"] is None else f"{bound}{_number(figure['target'])}"
+        target = "" if figure["target"] is None else f"{bound}{number(figure['target'])}"
         met = {True: "yes", False: "NO", None: ""}[figure["met"]]
         table.add_row(
             figure["name"],
-            f"{_number(figure['value'])} {figure['unit']}",
+            f"{number(figure['value'])} {figure['unit']}",
             f"{target} {figure['unit']}" if target else "",
             met,
         )
     Console().print(table, highlight=False)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

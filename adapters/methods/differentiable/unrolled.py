@@ -74,7 +74,9 @@ def unrolled_gradient(
             for weight, kept, along in zip(weights, before, direction, strict=True):
                 weight.copy_(kept + sign * radius * along)
         loss = trainer.loss(step.train, mixture)
+        # Of the graph only the mixture, which both sides share, is needed again.
         sides.append(_gradients(loss, alphas, retain_graph=True))
+        del loss
     with torch.no_grad():
         for weight, kept in zip(weights, before, strict=True):
             weight.copy_(kept)
