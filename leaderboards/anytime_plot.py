@@ -14,7 +14,7 @@ from harness.records import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards import reference_search
 from leaderboards.context import Context, contexts
-from leaderboards.curves import MethodCurve, at_costs, log_grid
+from leaderboards.curves import MethodCurve, at_costs, cost_grid
 from leaderboards.grouping import MethodRuns
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class PanelInfo:
     y_label: str
     x: Array
     lines: tuple[LineInfo, ...]
+    log_x: bool
     log_y: bool
 
 
@@ -91,12 +92,12 @@ def info_of_contexts(found: Sequence[Context]) -> PlotInfo:
 
 
 def _panel(context: Context, numbers: Mapping[str, int]) -> PanelInfo:
-    curves = at_costs(context, log_grid(context, POINTS))
+    curves = at_costs(context, cost_grid(context, POINTS))
     facts = context.facts
     drawn = {curve.label: curve for curve in curves.methods}
     optimum = facts.optimum if facts else None
     lines = [
-        _line(runs, drawn.get(runs.label), numbers[runs.label], optimum)
+        _line(runs, drawn.get(runs.label), numbers[runs.label], optimum, curves.grid)
         for runs in context.group.methods
     ]
     if curves.exact is not None:
@@ -110,6 +111,7 @@ def _panel(context: Context, numbers: Mapping[str, int]) -> PanelInfo:
         y_label=what,
         x=curves.grid,
         lines=tuple(lines),
+        log_x=not context.where.of_supernets,
         log_y=facts is not None and _positive(lines),
     )
 
@@ -120,13 +122,13 @@ def _x_label(context: Context) -> str:
 
 
 def _line(
-    runs: MethodRuns, curve: MethodCurve | None, number: int, optimum: float | None
+    runs: MethodRuns, curve: MethodCurve | None, number: int, optimum: float | None, grid: Array
 ) -> LineInfo:
     label = f"{runs.label}, n={len(runs.done):,}"
     if runs.failed:
         label += f", {len(runs.failed):,} failed"
     if curve is None:
-        return LineInfo(label, number, np.full(POINTS, np.nan), _NONE, _NONE)
+        return LineInfo(label, number, np.full(grid.shape, np.nan), _NONE, _NONE)
     found = curve.summary
     if optimum is None:
         return LineInfo(label, number, found.mean, found.low, found.high)
@@ -134,8 +136,9 @@ def _line(
 
 
 def _positive(lines: Sequence[LineInfo]) -> bool:
-    """Whether a logarithmic axis can show all of it; a regret of zero cannot be shown there."""
-    drawn = np.concatenate([np.concatenate([line.y, line.low]) for line in lines])
+    """Whether a logarithmic axis can show every line; a regret of zero cannot be shown there. A
+    band that reaches zero goes on to the axis."""
+    drawn = np.concatenate([line.y for line in lines])
     drawn = drawn[~np.isnan(drawn)]
     return bool(drawn.size and (drawn > 0).all())
 

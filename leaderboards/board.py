@@ -52,9 +52,18 @@ def of_contexts(
         rows, tested = rank_rows(each, steps[each.where.comparison], printed)
         section = _section(each, rows, tested, printed, each.group.task_name in mixed)
         sections.append(replace(section, notes=(*section.notes, *lacking)))
-    primary = [section for section in sections if section.primary]
-    reason = _no_overall(primary, bool(mixed))
-    return Leaderboard(tuple(sections), () if reason else _overall(primary, missing), reason)
+    kinds = _kinds([section for section in sections if section.primary])
+    reason = _no_overall(kinds, bool(mixed))
+    overall = () if reason else tuple(row for kind in kinds for row in _overall(kind, missing))
+    return Leaderboard(tuple(sections), overall, reason)
+
+
+def _kinds(primary: Sequence[Section]) -> list[list[Section]]:
+    """Searches in tables and runs of supernets apart: no method takes part in both."""
+    kinds: dict[bool, list[Section]] = {}
+    for section in primary:
+        kinds.setdefault(section.where.of_supernets, []).append(section)
+    return list(kinds.values())
 
 
 def _section(
@@ -100,8 +109,8 @@ def _references(
     beside = {row.published.method for row in rows if row.published}
     for method, number in printed.items():
         if method not in beside:
-            note = f"{number.source}, {number.runs} runs; {number.status}"
-            references.append(Reference(f"{method}, as published", number.mean, number.sd, note))
+            label = f"{method}, as published"
+            references.append(Reference(label, number.mean, number.sd, number.note))
     return tuple(references)
 
 
@@ -126,20 +135,21 @@ def _row_notes(rows: Sequence[Row], seeds: int) -> list[str]:
             "of the table; Wilcoxon, paired by seed, or Mann-Whitney where two rows share fewer "
             f"than {FEWEST_SHARED} seeds"
         )
-    sources = {f"{row.published.source} ({row.published.status})" for row in rows if row.published}
+    sources = {row.published.origin for row in rows if row.published}
     return notes + [f"published: {source}" for source in sorted(sources)]
 
 
-def _no_overall(primary: Sequence[Section], mixed: bool) -> str:
+def _no_overall(kinds: Sequence[Sequence[Section]], mixed: bool) -> str:
     """Why there is no ranking over tasks; empty where there is one."""
     if mixed:
         return (
             "no ranking over tasks: the suite has records of one task on different tables or by "
             "different protocols"
         )
-    if len(primary) < 2:
-        tasks = " and ".join(section.where.task.name for section in primary) or "no task"
-        return f"no ranking over tasks: it needs two, and only {tasks} has runs here"
+    if all(len(primary) < 2 for primary in kinds):
+        tasks = " and ".join(each.where.task.name for kind in kinds for each in kind) or "no task"
+        shared = "; no method takes part in both" if len(kinds) > 1 else ""
+        return f"no ranking over tasks: it needs two, and only {tasks} has runs here{shared}"
     return ""
 
 
@@ -148,7 +158,9 @@ def _mean_rank(places: Sequence[float], of: int) -> float | None:
 
 
 def _overall(primary: Sequence[Section], missing: Mapping[str, int]) -> tuple[Overall, ...]:
-    """Mean rank over tasks, equal means sharing their mean rank."""
+    """Mean rank over two tasks or more, equal means sharing their mean rank."""
+    if len(primary) < 2:
+        return ()
     from scipy.stats import rankdata
 
     ranks: dict[str, list[float]] = {}

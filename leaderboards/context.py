@@ -27,8 +27,8 @@ Which = Literal["test", "validation", "all", "first"]
 class Context:
     """One section before anything is computed of its runs.
 
-    facts, everyone: None where the table is not at hand. cells: None also where random search
-    has no closed form under the protocol. ``notes`` say why.
+    table, facts, everyone: None where the table is not at hand. cells: None also where random
+    search has no closed form under the protocol. ``notes`` say why.
     """
 
     group: Group
@@ -37,6 +37,7 @@ class Context:
     everyone: Population | None
     cells: Cells | None
     notes: tuple[str, ...]
+    table: BenchmarkTable | None = None
 
     @property
     def answer(self) -> Answer:
@@ -90,7 +91,7 @@ def _context(runs: Group, where: Where, table: BenchmarkTable | None) -> Context
     try:
         everyone = facts.population(table, signal, where.answer)
     except MissingCell as error:
-        return Context(runs, where, None, None, None, (str(error),))
+        return Context(runs, where, None, None, None, (str(error),), table)
     found = facts.facts(table, everyone, where.answer)
     notes: tuple[str, ...] = found.notes
     cells = None
@@ -99,4 +100,4 @@ def _context(runs: Group, where: Where, table: BenchmarkTable | None) -> Context
             cells = reference_search.cells(table, everyone, protocol)
         except (NotExact, MissingCell) as error:
             notes = (*notes, str(error))
-    return Context(runs, where, found, everyone, cells, notes)
+    return Context(runs, where, found, everyone, cells, notes, table)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.metrics.anytime import FixedTarget, fixed_target
 from leaderboards import captions, reference_search
 from leaderboards.context import Context
-from leaderboards.curves import SectionCurves, at_costs, log_grid, shares_of_budget, steps
+from leaderboards.curves import SectionCurves, at_costs, cost_grid, shares_of_budget, steps
 from leaderboards.view import Column, Value, View
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -100,8 +100,8 @@ def fixed_target_view(context: Context) -> View:
 
 
 def anytime_view(context: Context) -> View:
-    """Mean, quantiles and interval at costs evenly spaced in their logarithm, a row each."""
-    curves = at_costs(context, log_grid(context, POINTS))
+    """Mean, quantiles and interval at the costs of ``cost_grid``, a row each."""
+    curves = at_costs(context, cost_grid(context, POINTS))
     columns = [
         Column("kind", "kind", "text", screen=False),
         Column("label", "method", "text", names_row=True),

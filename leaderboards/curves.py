@@ -67,12 +67,15 @@ def at_costs(context: Context, grid: Array) -> SectionCurves:
     return SectionCurves(context, grid, methods, exact)
 
 
-def log_grid(context: Context, points: int) -> Array:
-    """Costs, evenly spaced in their logarithm, from where a method has begun to the budget.
+def cost_grid(context: Context, points: int) -> Array:
+    """The epochs of a supernet from 0 on; else so many costs, evenly spaced in their logarithm,
+    from where a method has begun to the budget.
 
     A method has begun when each of its runs has an incumbent.
     """
     budget = context.group.spec.task.budget
+    if context.where.of_supernets:
+        return np.arange(budget + 1.0)
     begun = [
         max(float(record.trajectory.costs[0]) for record in runs.done if record.trajectory)
         for runs in context.group.methods

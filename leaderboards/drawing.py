@@ -87,7 +87,8 @@ def draw_panel(axes: Axes, panel: PanelInfo, height: float) -> None:
     axes.set_title(panel.title, fontsize=10, loc="left", color=INK)
     axes.set_xlabel(panel.x_label, fontsize=8.5, color=INK)
     axes.set_ylabel(panel.y_label, fontsize=8.5, color=INK)
-    axes.set_xscale("log")
+    if panel.log_x:
+        axes.set_xscale("log")
     if panel.log_y:
         axes.set_yscale("log")
     for line in panel.lines:
@@ -129,7 +130,7 @@ def _frame(axes: Axes, panel: PanelInfo) -> None:
         axes.spines[side].set_color("#999999")
     axes.tick_params(labelsize=7.5, color="#999999", labelcolor=INK)
     plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
-    for axis, is_log in ((axes.xaxis, True), (axes.yaxis, panel.log_y)):
+    for axis, is_log in ((axes.xaxis, panel.log_x), (axes.yaxis, panel.log_y)):
         if is_log:
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_minor_formatter(NullFormatter())

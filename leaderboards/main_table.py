@@ -52,12 +52,14 @@ def overall_views(board: Leaderboard) -> list[View]:
         }
         for row in board.overall
     )
-    notes = (
+    notes = [
         "mean rank: over all seeds that were planned for a row, n of them over all tasks; fewer "
         "seeds say less",
         "blank: a planned run failed or is missing, or the row is not in every task",
-    )
-    return [View("over all tasks", {}, columns, rows, notes=notes)]
+    ]
+    if len({section.where.of_supernets for section in board.sections}) > 1:
+        notes.append("searches in tables and runs of supernets are ranked apart, over their tasks")
+    return [View("over all tasks", {}, columns, rows, notes=tuple(notes))]
 
 
 def _section_view(section: Section) -> View:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from leaderboards.context import Context
 from leaderboards.curve_tables import anytime_view, fixed_budget_view, fixed_target_view
+from leaderboards.edge_table import edge_view
+from leaderboards.measurement_table import measurement_view
 from leaderboards.pairwise_table import pairwise_view
 from leaderboards.search_table import search_view
+from leaderboards.selection_table import selection_view
 from leaderboards.view import View
 
 
@@ -22,4 +25,7 @@ SECTIONS: Mapping[str, Callable[[Context], View]] = {
     "fixed-budget": fixed_budget_view,
     "anytime": anytime_view,
     "search": search_view,
+    "edges": edge_view,
+    "selections": selection_view,
+    "measurements": measurement_view,
 }

@@ -15,7 +15,7 @@ from harness.suites import PROFILES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.records import RunRecord
+    from harness.records import RunRecord, RunSpec
     from harness.store import RunStore
     from harness.tables.table import BenchmarkTable
     from leaderboards.context import Context, Which
@@ -30,7 +30,22 @@ FORMATS: dict[Format, tuple[str, ...]] = {
     "html": (".html", ".htm"),
 }
 """Format -> the endings of file names that choose it."""
-TABLES = ("main", "overall", "pairwise", "fixed-target", "fixed-budget", "anytime", "search")
+TABLES = (
+    "main",
+    "overall",
+    "pairwise",
+    "fixed-target",
+    "fixed-budget",
+    "anytime",
+    "search",
+    "edges",
+    "selections",
+    "measurements",
+)
+ANSWERED_ONCE = ("overall", "search", "measurements")
+"""Tables that are the same whatever the runs are judged by."""
+DETAILED = ("search", "edges")
+"""Tables of what only a run's details have."""
 ANSWERS = ("test", "validation", "all")
 PAGE, PLOT = "leaderboard.html", "anytime.png"
 """What ``harness run`` writes at its end."""
@@ -40,6 +55,7 @@ PLOTS = {".png": "png", ".svg": "svg"}
 @click.command()
 @click.option("--suite", required=True, help="The suite whose runs are shown.")
 @click.option("--profile", type=click.Choice(PROFILES), help="Only the runs of one profile.")
+@click.option("--methods", metavar="A,B", help="Only these rows; p values are corrected over them.")
 @click.option("--store", type=click.Path(path_type=Path), help="Run store.  [default: in the home]")
 @click.option(
     "--table",
@@ -74,6 +90,7 @@ PLOTS = {".png": "png", ".svg": "svg"}
 def leaderboard(  # noqa: PLR0913 - one parameter an option
     suite: str,
     profile: str | None,
+    methods: str | None,
     store: Path | None,
     kind: str,
     answers: Which,
@@ -91,10 +108,11 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     if plot is not None and plot.suffix not in PLOTS:
         raise HarnessError(f"--plot {plot} must end in .png or .svg")
     stored = _stored(suite, profile, store, kind)
+    if methods is not None:
+        stored = _picked(stored, [name.strip() for name in methods.split(",")])
     every = columns == "all"
     by_programs = form in ("csv", "json")
-    # A search is the same whatever it is judged by.
-    which = "first" if kind in ("overall", "search") else "all" if by_programs else answers
+    which = "first" if kind in ANSWERED_ONCE else "all" if by_programs else answers
     found = _contexts(stored, which)
     views = _views(found, stored, kind, with_overall=not by_programs)
     if form is None:
@@ -125,11 +143,17 @@ def show(store: RunStore, suite: str, profile: str | None, console: Console) -> 
 
 
 def finish(
-    store: RunStore, suite: str, profile: str | None, console: Console, folder: Path
+    store: RunStore,
+    suite: str,
+    profile: str | None,
+    console: Console,
+    folder: Path,
+    only: Sequence[RunSpec] | None = None,
 ) -> None:
     """Print the main table, and write it as a page with its plot, and the plot, into ``folder``.
 
-    Says on standard error what was written. Raises HarnessError where there are no runs, or the
+    ``only`` leaves out what may not stand beside any of these runs. Says on standard error what was
+    written. Raises HarnessError where there are no runs, or the
     folder cannot be written to.
     """
     from leaderboards import render, terminal
@@ -137,6 +161,8 @@ def finish(
     from leaderboards.output import make_folder, write
 
     stored = _read(store, suite, profile)
+    if only is not None:
+        stored = _comparable(stored, only)
     found = _contexts(stored, "test")
     views = _views(found, stored)
     terminal.show(views, console)
@@ -160,7 +186,7 @@ def _stored(suite: str, profile: str | None, path: Path | None, kind: str) -> St
     if path is None and not place.exists():
         raise _no_runs(suite, profile, [])
     with RunStore.open(place, create=False) as store:
-        return _read(store, suite, profile, details=kind == "search")
+        return _read(store, suite, profile, details=kind in DETAILED)
 
 
 def _read(store: RunStore, suite: str, profile: str | None, *, details: bool = False) -> Stored:
@@ -172,16 +198,40 @@ def _read(store: RunStore, suite: str, profile: str | None, *, details: bool = F
     return Stored(records, missing, _title(name, profile))
 
 
+def _comparable(stored: Stored, specs: Sequence[RunSpec]) -> Stored:
+    """The runs that may stand in one table with some of ``specs``."""
+    comparisons = {spec.comparison for spec in specs}
+    labels = {spec.label for spec in specs}
+    return Stored(
+        [record for record in stored.records if record.spec.comparison in comparisons],
+        {label: count for label, count in stored.missing.items() if label in labels},
+        stored.title,
+    )
+
+
+def _picked(stored: Stored, labels: Sequence[str]) -> Stored:
+    """The runs of some rows. Raises UnknownName for a label that no run has."""
+    known = dict.fromkeys(record.spec.label for record in stored.records)
+    for label in labels:
+        if label not in known:
+            raise UnknownName("method of these runs", label, known)
+    return Stored(
+        [record for record in stored.records if record.spec.label in labels],
+        {label: count for label, count in stored.missing.items() if label in labels},
+        stored.title,
+    )
+
+
 def _no_runs(
     suite: str, profile: str | None, stored: Sequence[tuple[str, str, int]]
 ) -> HarnessError:
     """What would be right: a near name, another profile, or the command that makes such runs."""
-    from harness.suites import suite_names
+    from harness.suites import PRESETS
 
     own_file = suite.endswith(".toml")
     name = Path(suite).stem if own_file else suite
-    known = {*suite_names(), *(each for each, _, _ in stored)}
-    runnable = suite in suite_names() or (own_file and Path(suite).is_file())
+    known = {*PRESETS.names(), *(each for each, _, _ in stored)}
+    runnable = suite in PRESETS.names() or (own_file and Path(suite).is_file())
     if name not in known and not runnable:
         return UnknownName("suite", suite, known)
     lacks = f"the store has no {_title(name, profile)}"

@@ -63,10 +63,22 @@ def test_a_page_holds_its_plot(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("kind", ["pairwise", "fixed-target", "fixed-budget", "anytime"])
+@pytest.mark.parametrize(
+    "kind", ["pairwise", "fixed-target", "fixed-budget", "anytime", "measurements"]
+)
 def test_other_tables(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["leaderboard", "--suite", "toy", "--table", kind, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["tables"][0]["rows"]
+
+
+@pytest.mark.usefixtures("store")
+def test_only_some_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = ["leaderboard", "--suite", "toy", "--format", "json", "--table", "pairwise"]
+    assert run([*shown, "--methods", "good, poor"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    assert {(row["first"], row["second"]) for row in table["rows"]} == {("poor", "good")}
+    assert run([*shown, "--methods", "godo"]) == 1
+    assert "unknown method of these runs 'godo'; did you mean 'good'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("store")

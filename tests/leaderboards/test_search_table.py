@@ -9,15 +9,8 @@ from harness.records import RunRecord
 from leaderboards.context import contexts
 from leaderboards.search_table import search_view
 from leaderboards.view import View
-from tests.leaderboards.test_supernets import trained
+from tests.leaderboards.test_supernets import ALL_SKIPS, trained
 
-ALL_SKIPS = (
-    "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
-    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
-    "('skip_connect', 1)], normal_concat=range(2, 6), reduce=[('skip_connect', 0), "
-    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
-    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))"
-)
 HALF = ALL_SKIPS.replace("reduce=[", "#").split("#")
 HALF_SKIPS = HALF[0] + "reduce=[" + HALF[1].replace("skip_connect", "sep_conv_3x3")
 

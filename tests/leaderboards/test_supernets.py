@@ -18,6 +18,7 @@ from harness.spaces import Epochs
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
 from harness.supernets.frame import Frame
 from harness.tables.table import BenchmarkTable
+from leaderboards.anytime_plot import anytime_info
 from leaderboards.board import build
 from leaderboards.captions import setting
 from leaderboards.context import contexts
@@ -27,10 +28,19 @@ from leaderboards.render import Format, render
 from leaderboards.tables import SECTIONS, section_views
 from leaderboards.task_table import task_views
 from leaderboards.view import View
-from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER
+from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done
+from tests.leaderboards.making import protocol as searched
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 TRAINED = Answer("test", "digits", "test", Epochs(8, 8), 0, "test")
+ALL_SKIPS = (
+    "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
+    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
+    "('skip_connect', 1)], normal_concat=range(2, 6), reduce=[('skip_connect', 0), "
+    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), "
+    "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))"
+)
+CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 FRAME = Frame(epochs=12, batch=80, learning_rate=0.1, channels=4, cells=3)
 
 
@@ -64,7 +74,8 @@ def run(
     }
     table = more.pop("table_checksum", "")
     answers = {answer.name: np.array([accuracy or 0.0]) for answer in rules.tasks[0].answers}
-    steps = np.array([13.0]), np.array([1]), ("a",), np.array([np.nan]), answers
+    selected = CELL if table else ALL_SKIPS
+    steps = np.array([13.0]), np.array([1]), (selected,), np.array([np.nan]), answers
     return RunRecord(
         spec=RunSpec(
             method=label,
@@ -232,6 +243,28 @@ def test_a_table_gives_supernets_regret_and_no_exact_random_search(
     ]
 
 
+def test_searches_and_supernets_are_ranked_over_their_own_tasks(
+    runs: list[RunRecord], tables: dict[str, BenchmarkTable]
+) -> None:
+    (checksum,) = tables
+    searches = [
+        done("search", seed, (91.0,), searched(task=task), table_checksum=checksum)
+        for task in ("first", "second")
+        for seed in range(2)
+    ]
+    one_task = [each for each in runs if each.spec.task.name == "s2 digits"]
+    board = build([*searches, *one_task], tables)
+    assert [(row.label, row.of, row.mean_rank) for row in board.overall] == [("search", 2, 1.0)]
+    (view,) = overall_views(board)
+    assert "ranked apart" in view.notes[-1]
+    both = build([*searches, *runs], tables)
+    assert {row.of for row in both.overall} == {2}
+    assert {row.label for row in both.overall} > {"search"}
+    alone = build([*searches[:2], *one_task], tables)
+    assert alone.overall == ()
+    assert "no method takes part in both" in alone.no_overall
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_form_takes_supernets(form: Format, two_tasks: Leaderboard) -> None:
     views = [*main_views(two_tasks), *overall_views(two_tasks), *task_views(two_tasks)]
@@ -259,3 +292,14 @@ def test_blank_is_not_zero_in_csv_and_json(two_tasks: Leaderboard) -> None:
     assert [row["error"] for row in read[:2]] == ["3.0", "10.0"]
     tables = json.loads(render(views, "json", title=""))["tables"]
     assert {row["tau_operations"] for table in tables for row in table["rows"]} == {None}
+
+
+def test_supernets_are_drawn_over_epochs(tables: dict[str, BenchmarkTable]) -> None:
+    (checksum,) = tables
+    rules = protocol("cells", TEST_ANSWER)
+    runs = [run("a", seed, rules, 90.0 + seed, table_checksum=checksum) for seed in range(3)]
+    (panel,) = anytime_info(runs, tables).panels
+    assert not panel.log_x
+    assert panel.x.tolist() == list(range(13))
+    # The runs end an epoch behind the budget, so that the line never begins.
+    assert np.isnan(panel.lines[0].y).all()
