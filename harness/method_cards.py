@@ -10,13 +10,17 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import registry
-from harness.methods import BlackBoxMethod
+from harness.errors import NotApplicable
+from harness.methods import BlackBoxMethod, make_settings
 from harness.supernets.methods import SupernetMethod
+
+if TYPE_CHECKING:
+    from harness.supernets.trainers import TrainerMethod
 
 DISTRIBUTION = "nas-harness"
 
@@ -39,8 +43,8 @@ def cards() -> str:
     return "\n".join([_HEAD, *(_card(name) for name in ours)])
 
 
-def _ships(name: str) -> bool:
-    return registry.origin("methods", name).split(" ")[0] == DISTRIBUTION
+def _ships(name: str, kind: str = "methods") -> bool:
+    return registry.origin(kind, name).split(" ")[0] == DISTRIBUTION
 
 
 def _card(name: str) -> str:
@@ -71,6 +75,7 @@ def _supernet_card(name: str, method: SupernetMethod) -> str:
         *_said("Memory", trainer.memory),
         *_said("Returns", selector.returns),
         *_frames(trainer.frame),
+        *_refusals(trainer, make_settings(name, trainer.settings, method.trainer_settings)),
         f"- Version: {method.version}",
         "",
         inspect.getdoc(trainer.create) or "",
@@ -97,6 +102,23 @@ def _frames(frames: Mapping[str, Mapping[str, Any]]) -> list[str]:
         + ", ".join(f"{name} {value}" for name, value in frame.items())
         for space, frame in frames.items()
     ]
+
+
+def _refusals(trainer: TrainerMethod, settings: Any) -> list[str]:
+    """The spaces that ship on which the trainer is not defined, with its own reason."""
+    from harness.supernets.choices import SupernetSpace
+
+    everything: type[Any] = object
+    refused: dict[str, list[str]] = {}
+    for name in registry.names("spaces"):
+        space = registry.load("spaces", name, everything)
+        if not (_ships(name, "spaces") and isinstance(space, SupernetSpace)):
+            continue
+        try:
+            trainer.options(space, settings)
+        except NotApplicable as error:
+            refused.setdefault(str(error).replace(name, "this space"), []).append(name)
+    return [f"- Not defined on {', '.join(names)}: {why}" for why, names in refused.items()]
 
 
 def _part_row(part: str, field: dataclasses.Field[object], own: Mapping[str, Any]) -> str:
