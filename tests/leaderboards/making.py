@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def done(
         trajectory=Trajectory(
             costs=np.array(at, dtype=np.float64),
             evaluations=steps + 1,
-            architectures=tuple("abcdefgh"[: len(values)]),
+            architectures=tuple(map(SPACE.format, islice(SPACE.enumerate(), len(values)))),
             validation=np.array(values, dtype=np.float64),
             answers={
                 answer.name: np.array(values, dtype=np.float64) for answer in rules.tasks[0].answers

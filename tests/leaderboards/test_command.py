@@ -64,7 +64,8 @@ def test_a_page_holds_its_plot(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
-    "kind", ["pairwise", "fixed-target", "fixed-budget", "anytime", "measurements"]
+    "kind",
+    ["pairwise", "fixed-target", "fixed-budget", "anytime", "selections", "measurements"],
 )
 def test_other_tables(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["leaderboard", "--suite", "toy", "--table", kind, "--format", "json"]) == 0
