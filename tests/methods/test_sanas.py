@@ -110,7 +110,7 @@ def test_the_second_order_gradient_is_that_of_the_unrolled_losses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # DARTS's radius is too wide for three digits on a network with kinks.
-    monkeypatch.setattr(unrolled, "RADIUS", 1e-4)
+    monkeypatch.setattr(unrolled, "RADIUS", 1e-6)
     trainer = made(methods.DARTS, settings={"order": "second", "gamma": 2.0})
     for network in trainer.supernets():
         network.double()
