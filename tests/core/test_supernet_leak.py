@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import pytest
 import torch
 
 from harness import registry
+from harness.conformance.checks import reachable
 from harness.datasets import ImageDataset, Split
 from harness.runner import execute
 from harness.supernets.selectors import SelectorMethod, TrainedSupernet
@@ -128,22 +127,6 @@ def test_a_selector_cannot_reach_a_test_number_from_what_it_is_given(
                 arrays += 1
                 assert len(item) != len(test.labels)
         assert arrays > 50
-
-
-def reachable(root: Any) -> Iterator[Any]:
-    """All that hangs on an object, closures included; not what modules and classes hold."""
-    seen: set[int] = set()
-    edge: list[Any] = [root]
-    while edge:
-        item = edge.pop()
-        if id(item) in seen or isinstance(item, type) or type(item).__name__ == "module":
-            continue
-        seen.add(id(item))
-        yield item
-        if isinstance(item, FunctionType):
-            edge.extend(item.__closure__ or ())
-        else:
-            edge.extend(gc.get_referents(item))
 
 
 def test_only_a_sentinel_that_says_so_is_told_the_truth(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -32,45 +32,10 @@ from harness.methods import make_settings
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import one_hot_mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
-from harness.supernets.trainers import TrainerMethod
 from harness.supernets.tuning import Snapshot
 from tests.supernets.toys import INPUTS, linear, operations
 
 SPACE = ToySpace()
-
-
-@dataclass(frozen=True)
-class Case:
-    selector: SelectorMethod
-    trainer: TrainerMethod
-    settings: dict[str, Any]
-    tunes: bool = False
-
-
-CASES = {
-    "magnitude": Case(magnitude.SELECTOR, darts.TRAINER, {}),
-    "perturbation": Case(perturbation.SELECTOR, darts.TRAINER, {"tuning-epochs": 1}, tunes=True),
-    "progressive-magnitude": Case(
-        perturbation.PROGRESSIVE_MAGNITUDE, darts.TRAINER, {"tuning-epochs": 1}, tunes=True
-    ),
-    "convergence": Case(convergence.SELECTOR, darts.TRAINER, {"tuning-epochs": 1}),
-    "sampling": Case(
-        sampling.SELECTOR, single_path.TRAINER, {"samples": 20, "finalists": 5, "batch": 32}
-    ),
-    "evolution": Case(
-        evolution.SELECTOR,
-        single_path.TRAINER,
-        {"population": 6, "generations": 2, "mutants": 3, "crossovers": 3, "parents": 3},
-    ),
-    "zero-cost-pt": Case(
-        zero_cost_pt.SELECTOR,
-        untrained.TRAINER,
-        {"proposals": 2, "validation-batches": 2, "batch": 16},
-    ),
-    "proxy-sampling": Case(proxy_sampling.SELECTOR, untrained.TRAINER, {"samples": 8, "batch": 16}),
-    "random": Case(sentinels.RANDOM, untrained.TRAINER, {}),
-    "parameters": Case(sentinels.PARAMETERS, untrained.TRAINER, {"samples": 60}),
-}
 
 
 class Counting:
@@ -99,43 +64,8 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "load", load)
 
 
-def run(case: Case, trained: TrainedSupernet) -> Selection:
-    settings = make_settings("selector", case.selector.settings, case.settings)
-    return case.selector.select(trained, settings)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_every_selector(name: str) -> None:
-    """Same seed, same answer; margins are those of the scores; no trace is left behind."""
-    case = CASES[name]
-    trained = train_toy(case.trainer, seed=1)
-    weights = {key: each.clone() for key, each in trained.supernet.state_dict().items()}
-    state = repr(trained.trainer.state_dict())
-    training = trained.supernet.training
-    global_state = torch.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
-    found = run(case, trained)
-    assert torch.equal(torch.get_rng_state(), global_state[0])
-    assert repr(np.random.get_state()) == global_state[1]  # noqa: NPY002
-
-    assert SPACE.parse(SPACE.format(found.architecture)) == found.architecture
-    assert [each.shape for each in found.scores] == [(3, 3)]
-    assert any(np.isfinite(each).any() for each in found.scores)
-    for mine, theirs in zip(found.margins, margins(SPACE.choice_groups, found.scores), strict=True):
-        assert np.array_equal(mine, theirs, equal_nan=True)
-    assert all(isinstance(each, float) for each in found.costs.values())
-
-    again = run(case, train_toy(case.trainer, seed=1))
-    assert again.architecture == found.architecture
-    assert np.array_equal(again.scores[0], found.scores[0], equal_nan=True)
-    assert again.costs == found.costs
-
-    if not case.tunes:
-        for key, each in trained.supernet.state_dict().items():
-            assert torch.equal(each, weights[key]), key
-        assert trained.trainer.constraint is None
-        assert repr(trained.trainer.state_dict()) == state
-        assert trained.supernet.training == training
-        assert all(each.grad is None for each in trained.trainer.alphas()) or name != "random"
+def run(selector: SelectorMethod, trained: TrainedSupernet, **given: Any) -> Selection:
+    return selector.select(trained, make_settings("selector", selector.settings, given))
 
 
 # -- magnitude
@@ -155,7 +85,7 @@ def test_magnitude_is_the_argmax_of_the_trainers_scores() -> None:
 def test_magnitude_refuses_a_trainer_that_ranks_nothing() -> None:
     for trainer in (single_path.TRAINER, fixed_alpha.TRAINER):
         with pytest.raises(NotApplicable, match="needs a trainer that ranks"):
-            run(CASES["magnitude"], train_toy(trainer, seed=0))
+            run(magnitude.SELECTOR, train_toy(trainer, seed=0))
 
 
 # -- convergence
@@ -203,7 +133,7 @@ def test_a_snapshot_brings_everything_back_twice() -> None:
     snapshot = Snapshot(trained)
     before = repr((trained.supernet.state_dict(), trained.trainer.state_dict()))
     for _ in range(2):
-        run(CASES["perturbation"], trained)
+        run(perturbation.SELECTOR, trained, tuning_epochs=1)
         assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) != before
         snapshot.restore()
         assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) == before
@@ -318,7 +248,7 @@ def test_proxy_sampling_takes_the_highest_score() -> None:
 
 def test_random_is_uniform_and_its_scores_say_what_it_took() -> None:
     trained = train_toy(untrained.TRAINER, seed=0)
-    drawn = [run(CASES["random"], trained) for _ in range(2700)]
+    drawn = [run(sentinels.RANDOM, trained) for _ in range(2700)]
     counts = dict.fromkeys(SPACE.enumerate(), 0)
     for each in drawn:
         counts[each.architecture] += 1
@@ -348,7 +278,7 @@ def test_selectors_of_whole_architectures_refuse_a_narrowed_supernet() -> None:
         ),
     )
     with pytest.raises(NotApplicable, match="part of the candidates"):
-        run(CASES["sampling"], train_toy(narrow, seed=0))
+        run(sampling.SELECTOR, train_toy(narrow, seed=0), samples=20, finalists=5, batch=32)
 
 
 def test_perturbation_of_a_narrowed_supernet_scores_what_is_left() -> None:
