@@ -1,4 +1,4 @@
-"""What holds for every selector, and what each of the others does."""
+"""What each selector does, besides what the conformance suite asks of all of them."""
 
 from __future__ import annotations
 
