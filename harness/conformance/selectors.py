@@ -30,12 +30,11 @@ from harness.conformance.checks import (
     global_state,
 )
 from harness.conformance.small_trainings import (
-    SMALL_FRAME,
-    SMALL_SHAPE,
+    OnSmallSupernets,
     SmallTraining,
     assert_equal,
+    own_name,
 )
-from harness.conformance.toy_supernet import ToySpace
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import AnySupernetSpace, Scores
@@ -50,7 +49,7 @@ trainer where one is named."""
 Truth = Callable[[], tuple[Any, Scores]]
 
 
-class SelectorConformance:
+class SelectorConformance(OnSmallSupernets):
     """Subclass it, and give it a ``selector`` fixture."""
 
     @pytest.fixture
@@ -75,21 +74,6 @@ class SelectorConformance:
         return [registry.load("supernet-trainers", name, TrainerMethod) for name in names]
 
     @pytest.fixture
-    def space(self) -> AnySupernetSpace:
-        """The space that is selected from."""
-        return ToySpace()
-
-    @pytest.fixture
-    def shape(self) -> NetworkShape:
-        """The skeleton of the supernet, for the images of the toy supernet."""
-        return SMALL_SHAPE
-
-    @pytest.fixture
-    def frame(self) -> Frame:
-        """How the supernet is trained."""
-        return SMALL_FRAME
-
-    @pytest.fixture
     def goes_on_training(self) -> bool:
         """Whether the selector leaves the supernet changed, as one that tunes between decisions."""
         return False
@@ -107,16 +91,15 @@ class SelectorConformance:
         shape: NetworkShape,
         frame: Frame,
         truth: Truth | None,
-        tmp_path_factory: pytest.TempPathFactory,
+        artefacts: Path,
     ) -> Give:
         """Trains a small supernet once, and reads it whenever it is wanted again."""
-        root: Path = tmp_path_factory.getbasetemp() / "trainings"
 
         def given(by: TrainerMethod | None = None) -> TrainedSupernet:
             method = by or trainer
-            name = f"{method.create.__module__}: {method.summary}"
+            name = own_name(method)
             training = SmallTraining(method, method.settings(), space, shape, frame, name=name)
-            trained = training.to_select(training.run(root), seed=0)
+            trained = training.to_select(training.run(artefacts), seed=0)
             return replace(trained, truth=truth)
 
         return given

@@ -111,6 +111,35 @@ class SmallTraining:
         return TrainedSupernet.of(trained.trainer, self.data, own)
 
 
+class OnSmallSupernets:
+    """Fixtures of the suites that train small supernets, for what the defaults do not suit."""
+
+    @pytest.fixture
+    def space(self) -> AnySupernetSpace:
+        """The space whose supernet is trained, one on which what is tested is defined."""
+        return ToySpace()
+
+    @pytest.fixture
+    def shape(self) -> NetworkShape:
+        """The skeleton of the supernet, for the images of the toy supernet."""
+        return SMALL_SHAPE
+
+    @pytest.fixture
+    def frame(self) -> Frame:
+        """How it is trained: three epochs of two steps, evaluated after each."""
+        return SMALL_FRAME
+
+    @pytest.fixture
+    def artefacts(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """Where trainings are kept from one check to the next."""
+        return tmp_path_factory.getbasetemp() / "trainings"
+
+
+def own_name(trainer: TrainerMethod) -> str:
+    """A name for recipes that no other trainer has, registered or not."""
+    return f"{trainer.create.__module__}: {trainer.summary}"
+
+
 @contextmanager
 def registered(parts: Mapping[tuple[str, str], Any]) -> Iterator[None]:
     """Within, the registry has these adapters besides its own; by kind and name."""

@@ -33,11 +33,11 @@ from harness.conformance.checks import (
     reachable,
 )
 from harness.conformance.small_trainings import (
-    SMALL_FRAME,
-    SMALL_SHAPE,
+    OnSmallSupernets,
     SmallTraining,
     assert_equal,
     assert_same,
+    own_name,
 )
 from harness.conformance.toy_supernet import ToySpace
 from harness.datasets import ImageDataset, Split
@@ -55,7 +55,7 @@ Train = Callable[..., Trained]
 ``folder`` in a folder of its own, where it may be interrupted after ``cut`` epochs."""
 
 
-class TrainerConformance:
+class TrainerConformance(OnSmallSupernets):
     """Subclass it, and give it a ``trainer`` fixture."""
 
     @pytest.fixture
@@ -67,21 +67,6 @@ class TrainerConformance:
     def settings(self, trainer: TrainerMethod) -> Any:
         """The settings of the trainings: the defaults; make them cheaper where they are slow."""
         return trainer.settings()
-
-    @pytest.fixture
-    def space(self) -> AnySupernetSpace:
-        """The space that is searched, one that the trainer is defined on."""
-        return ToySpace()
-
-    @pytest.fixture
-    def shape(self) -> NetworkShape:
-        """The skeleton of the supernet, for the images of the toy supernet."""
-        return SMALL_SHAPE
-
-    @pytest.fixture
-    def frame(self) -> Frame:
-        """How it is trained: three epochs of two steps, evaluated after each."""
-        return SMALL_FRAME
 
     @pytest.fixture
     def spaces(self) -> Sequence[AnySupernetSpace]:
@@ -100,13 +85,7 @@ class TrainerConformance:
         frame: Frame,
     ) -> SmallTraining:
         """All that the trainings of the checks have in common."""
-        name = f"{trainer.create.__module__}: {trainer.summary}"
-        return SmallTraining(trainer, settings, space, shape, frame, name=name)
-
-    @pytest.fixture
-    def artefacts(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Where trainings are kept from one check to the next."""
-        return tmp_path_factory.getbasetemp() / "trainings"
+        return SmallTraining(trainer, settings, space, shape, frame, name=own_name(trainer))
 
     @pytest.fixture
     def train(self, training: SmallTraining, artefacts: Path, tmp_path: Path) -> Train:
