@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,12 +201,8 @@ def _read(store: RunStore, suite: str, profile: str | None, *, details: bool = F
 def _comparable(stored: Stored, specs: Sequence[RunSpec]) -> Stored:
     """The runs that may stand in one table with some of ``specs``."""
     comparisons = {spec.comparison for spec in specs}
-    labels = {spec.label for spec in specs}
-    return Stored(
-        [record for record in stored.records if record.spec.comparison in comparisons],
-        {label: count for label, count in stored.missing.items() if label in labels},
-        stored.title,
-    )
+    kept = [record for record in stored.records if record.spec.comparison in comparisons]
+    return _limited(stored, kept, {spec.label for spec in specs})
 
 
 def _picked(stored: Stored, labels: Sequence[str]) -> Stored:
@@ -215,11 +211,14 @@ def _picked(stored: Stored, labels: Sequence[str]) -> Stored:
     for label in labels:
         if label not in known:
             raise UnknownName("method of these runs", label, known)
-    return Stored(
-        [record for record in stored.records if record.spec.label in labels],
-        {label: count for label, count in stored.missing.items() if label in labels},
-        stored.title,
-    )
+    kept = [record for record in stored.records if record.spec.label in labels]
+    return _limited(stored, kept, labels)
+
+
+def _limited(stored: Stored, kept: list[RunRecord], labels: Collection[str]) -> Stored:
+    """Some of the runs, and what is missing of their rows."""
+    missing = {label: count for label, count in stored.missing.items() if label in labels}
+    return Stored(kept, missing, stored.title)
 
 
 def _no_runs(

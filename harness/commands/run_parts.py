@@ -41,7 +41,8 @@ def do_plan(
     """
     searches, supernets = _parts(plan.specs)
     first, second = (_Part(specs, store, work, console) for specs in (searches, supernets))
-    pending = first.pending() + second.pending()
+    waiting = first.pending()
+    pending = waiting + second.pending()
     console.print(
         f"suite {plan.suite}, profile {plan.profile}: {len(plan.specs)} runs, "
         f"{len(plan.specs) - pending} done before, {pending} to do on {work.workers} workers; "
@@ -49,7 +50,7 @@ def do_plan(
         highlight=False,
         soft_wrap=True,
     )
-    found_now = first.pending() and first.do()
+    found_now = waiting and first.do(waiting)
     left = second.pending()
     if found_now and left and show is not None:
         show(searches)
@@ -60,7 +61,7 @@ def do_plan(
             soft_wrap=True,
         )
     if left or not found_now:
-        second.do()
+        second.do(left)
 
 
 def _parts(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[RunSpec]]:
@@ -91,9 +92,8 @@ class _Part:
         """How many of the runs are still to be done."""
         return self._execution.pending()
 
-    def do(self) -> int:
-        """Do what is pending; how many runs that were."""
-        pending = self.pending()
+    def do(self, pending: int) -> int:
+        """Do what is pending, about so many runs; how many runs that were."""
         done = 0
         with self._progress as progress:
             task = progress.add_task("runs", total=pending, failed=0)
