@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
-from harness.executors import Watch, run_all
+from harness.executors import run_all
 from harness.records import RunRecord, RunSpec
 from harness.store import CLAIM_SECONDS, RunStore
+from harness.worker_processes import Watch
 from harness.workshop import Workshop
 
 BATCH = 2_000
@@ -62,10 +64,13 @@ class Execution:
                     continue
                 tried |= taken
                 specs = [self._specs[name] for name in pending if name in taken]
-                for record in run_all(specs, self._workers, self._workshop, self._watch):
-                    self._store.add(record)
-                    self.failed += record.status == "failed"
-                    yield record
+                done = run_all(specs, self._workers, self._workshop, self._watch)
+                # Closed here, and not when the last reference goes: workers end before the store.
+                with closing(done):
+                    for record in done:
+                        self._store.add(record)
+                        self.failed += record.status == "failed"
+                        yield record
 
     def _pending(self) -> list[str]:
         state = self._store.state(self._specs)

@@ -6,12 +6,9 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
-from multiprocessing import get_context
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +22,7 @@ from harness.randomness import stream
 from harness.records import digest
 from harness.spaces import AnySpace, NetworkShape
 from harness.tables.table import BenchmarkTable
+from harness.worker_processes import on_processes
 
 if TYPE_CHECKING:
     import torch
@@ -207,38 +205,14 @@ def _scored(study: ProxyStudy, work: Sequence[Job], workers: int) -> Iterator[Sc
         for job in work:
             yield study.score(*job)
         return
-    jobs = iter(work)
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_set_up_worker, initargs=(study,)
-    )
-    try:
-        running: set[Future[Scored]] = {
-            pool.submit(_score_in_worker, job) for job in islice(jobs, 2 * workers)
-        }
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            running |= {pool.submit(_score_in_worker, job) for job in islice(jobs, len(done))}
-            for future in done:
-                yield future.result()
-    except BrokenProcessPool as error:
-        raise HarnessError(
-            "a worker process died (out of memory?); what was scored is kept, the same command "
-            "goes on, with fewer --workers if memory is short"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with closing(on_processes(partial(_score_in_worker, study), work, workers)) as done:
+        for _, scored in done:
+            yield scored
 
 
-_worker: list[ProxyStudy] = []
-"""In a worker process: its study, set once when it starts."""
-
-
-def _set_up_worker(study: ProxyStudy) -> None:
+def _score_in_worker(study: ProxyStudy, job: Job) -> Scored:
     import torch
 
+    # The workers share the cores.
     torch.set_num_threads(1)
-    _worker.append(study)
-
-
-def _score_in_worker(job: Job) -> Scored:
-    return _worker[0].score(*job)
+    return study.score(*job)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
-from itertools import islice
-from multiprocessing import get_context
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +20,7 @@ from harness.tables.build_plan import BuildPlan, Chunk
 from harness.tables.manifest import Built, TableInfo
 from harness.tables.writer import TableWriter
 from harness.training import Costs, TrainedBatch
+from harness.worker_processes import on_processes
 
 _METRICS = ("accuracy", "loss")
 
@@ -40,25 +39,16 @@ def train_chunks(
     Every worker is a process of one thread, so that results do not depend on their number. Call
     it inside ``journal.locked()``.
     """
-    missing = iter([chunk for chunk in chunks if not journal.holds(chunk)])
+    missing = [chunk for chunk in chunks if not journal.holds(chunk)]
     if workers == 1:
         for chunk in missing:
-            journal.write(chunk, _train(plan, chunk, device))
+            journal.write(chunk, _train(plan, device, chunk))
             finished(chunk)
         return
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_set_up_worker, initargs=(plan, device)
-    ) as pool:
-        running: dict[Future[TrainedBatch], Chunk] = {
-            pool.submit(_train_in_worker, chunk): chunk for chunk in islice(missing, workers)
-        }
-        while running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                chunk = running.pop(future)
-                journal.write(chunk, future.result())
-                finished(chunk)
-                for following in islice(missing, 1):
-                    running[pool.submit(_train_in_worker, following)] = following
+    with closing(on_processes(partial(_train, plan, device), missing, workers)) as trained:
+        for chunk, batch in trained:
+            journal.write(chunk, batch)
+            finished(chunk)
 
 
 def failures(
@@ -200,7 +190,7 @@ def train_repeatably(
         )
 
 
-def _train(plan: BuildPlan, chunk: Chunk, device: str) -> TrainedBatch:
+def _train(plan: BuildPlan, device: str, chunk: Chunk) -> TrainedBatch:
     return train_repeatably(plan, plan.trained_in(chunk), chunk.seed, device)
 
 
@@ -248,16 +238,3 @@ def _deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=lenient)
-
-
-_worker: list[tuple[BuildPlan, str]] = []
-"""In a worker process: its plan and device, set once when it starts."""
-
-
-def _set_up_worker(plan: BuildPlan, device: str) -> None:
-    _worker.append((plan, device))
-
-
-def _train_in_worker(chunk: Chunk) -> TrainedBatch:
-    plan, device = _worker[0]
-    return _train(plan, chunk, device)
