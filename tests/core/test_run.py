@@ -321,13 +321,17 @@ def test_a_bug_is_told_apart_from_a_mistake(
 
 
 def test_help_is_quick_and_light() -> None:
-    begun = time.perf_counter()
-    shown = subprocess.run(
-        [sys.executable, "-m", "harness", "--help"], capture_output=True, text=True, check=True
-    )
-    assert time.perf_counter() - begun < 2  # `harness bench` holds it to 0.25 s on a quiet machine
-    for verb in cli.VERBS:
-        assert verb in shown.stdout
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        shown = subprocess.run(
+            [sys.executable, "-m", "harness", "--help"], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - begun)
+        for verb in cli.VERBS:
+            assert verb in shown.stdout
+    # `harness bench` holds it to 0.25 s on a quiet machine; other tests run beside this one.
+    assert min(seconds) < 1
 
 
 @pytest.mark.usefixtures("table_home")
