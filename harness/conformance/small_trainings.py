@@ -57,11 +57,12 @@ class SmallTraining:
     frame: Frame = SMALL_FRAME
     seed: int = 0
     name: str = "trainer"
+    device: torch.device = CPU
 
     @property
     def data(self) -> SupernetData:
         """What the search sees."""
-        return SupernetData.of(toy_dataset(), self.frame, CPU)
+        return SupernetData.of(toy_dataset(), self.frame, self.device)
 
     @property
     def recipe(self) -> SupernetRecipe:
@@ -82,7 +83,7 @@ class SmallTraining:
         with torch_seeded(self.seed):
             options = self.trainer.options(self.space, self.settings)
             supernet = self.space.supernet(self.shape, options)
-        streams = Streams.named(self.seed, "made", device=CPU)
+        streams = Streams.named(self.seed, "made", device=self.device)
         context = TrainerContext.of(
             self.space, supernet, self.shape, self.frame, self.data, streams
         )
@@ -102,12 +103,12 @@ class SmallTraining:
             for epochs in cut:
                 report = _cut_after(epochs / self.frame.epochs)
                 with pytest.raises(Cut):
-                    train_supernet(self.recipe, data, CPU, root, report)
-            return train_supernet(self.recipe, data, CPU, root, lambda text, share: None)
+                    train_supernet(self.recipe, data, self.device, root, report)
+            return train_supernet(self.recipe, data, self.device, root, lambda text, share: None)
 
     def to_select(self, trained: Trained, *, seed: int) -> TrainedSupernet:
         """What came of the training, as a selector is given it."""
-        own = Streams.named(seed, "selection", device=CPU)
+        own = Streams.named(seed, "selection", device=self.device)
         return TrainedSupernet.of(trained.trainer, self.data, own)
 
 
