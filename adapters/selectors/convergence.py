@@ -111,4 +111,6 @@ SELECTOR = SelectorMethod(
     source="Wang et al., ICLR 2021, Section 3.1, Figure 1",
     settings=ConvergenceSettings,
     select=select,
+    cost="for each candidate of every edge some epochs of training and a pass over valid",
+    returns="the accuracy on valid with the edge given to a candidate",
 )

@@ -36,4 +36,6 @@ SELECTOR = SelectorMethod(
     source="Liu, Simonyan and Yang, DARTS, ICLR 2019, Section 2.4",
     settings=MagnitudeSettings,
     select=select,
+    cost="none",
+    returns="the trainer's own score of each candidate",
 )

@@ -141,10 +141,14 @@ SELECTOR = SelectorMethod(
     "code ruocwang/darts-pt",
     settings=PerturbationSettings,
     select=select,
+    cost="a pass over valid for each candidate of an edge, and some epochs of tuning between edges",
+    returns="the error (or loss) without a candidate, at its edge's decision",
 )
 PROGRESSIVE_MAGNITUDE = SelectorMethod(
     summary="DARTS+PT-Mag: operations by magnitude, edge by edge, tuning in between",
     source="Wang et al., ICLR 2021, Section 6.2",
     settings=MagnitudeSettings,
     select=select,
+    cost="some epochs of tuning between edges; passes over valid for the inputs of nodes alone",
+    returns="the trainer's own score of each candidate, at its edge's decision",
 )

@@ -45,4 +45,6 @@ SELECTOR = SelectorMethod(
     source="Mellor et al., Neural Architecture Search without Training, ICML 2021",
     settings=ProxySamplingSettings,
     select=select,
+    cost="a proxy's score of each sample's fresh network",
+    returns="the mean score of the samples that hold a candidate",
 )

@@ -109,12 +109,16 @@ RANDOM = SelectorMethod(
     source="a baseline",
     settings=RandomSettings,
     select=select_random,
+    cost="none",
+    returns="random scores, in which the drawn candidates lead",
 )
 PARAMETERS = SelectorMethod(
     summary="Sentinel: the architecture with most parameters of some drawn uniformly",
     source="a baseline",
     settings=ParametersSettings,
     select=select_parameters,
+    cost="counting the parameters of some networks",
+    returns="the parameters that a candidate adds over the cheapest of its row",
 )
 ORACLE = SelectorMethod(
     summary="Sentinel: the best architecture of the table, known beforehand",
@@ -122,4 +126,6 @@ ORACLE = SelectorMethod(
     settings=OracleSettings,
     select=select_oracle,
     sees_truth=True,
+    cost="none",
+    returns="the best value, by the table, of the architectures that hold a candidate",
 )

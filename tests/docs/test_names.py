@@ -159,6 +159,16 @@ def test_every_settings_default_in_the_docs_is_the_codes() -> None:
     )
 
 
+CARD = ("Optimises", "Cost of a step", "Cost of the selection", "Memory", "Returns")
+
+
+@pytest.mark.parametrize("name", registry.names("methods"))
+def test_a_supernet_method_has_a_whole_card(name: str) -> None:
+    card = text(DOCS / "methods.md").split(f"\n## {name}\n")[1].split("\n## ")[0]
+    if "- Trainer: " in card:
+        assert [line for line in CARD if f"\n- {line}: " not in card] == []
+
+
 def test_the_version_is_in_the_changelog() -> None:
     from harness import __version__
 

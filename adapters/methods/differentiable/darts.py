@@ -126,4 +126,8 @@ TRAINER = TrainerMethod(
     source="Liu, Simonyan and Yang, DARTS, ICLR 2019; code quark0/darts",
     settings=AlphaSettings,
     create=AlphaTrainer,
+    optimises="weights on train, alpha on valid, in turn",
+    cost="two passes through all candidates; of second order one more, for the step ahead, and two "
+    "of the central difference",
+    memory="every candidate's activations: what the other cards compare with",
 )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import COUNT, check_ranges
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.network import Mixture
@@ -86,6 +87,7 @@ class DrnasTrainer(AlphaTrainer):
 
 
 def _options(space: AnySupernetSpace, settings: DrnasSettings) -> SupernetOptions:
+    check_ranges(settings, partial_channels=COUNT)
     return SupernetOptions(partial_channels=settings.partial_channels)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.drnas import DrnasTrainer
+from adapters.methods.differentiable.ranges import NOT_NEGATIVE, check_ranges
 from adapters.methods.differentiable.stages import (
     StagedTrainer,
     StageSettings,
@@ -168,6 +169,12 @@ def partial_channels(
 
 
 def _options(space: AnySupernetSpace, settings: ProgressiveDrnasSettings) -> SupernetOptions:
+    check_ranges(
+        settings,
+        first_partial_channels=NOT_NEGATIVE,
+        last_partial_channels=NOT_NEGATIVE,
+        last_share=(0, 1),
+    )
     candidates = None
     if space.name == "darts":
         candidates = {

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.methods import setting
 from harness.supernets.choices import Scores
 from harness.supernets.hessian import batch_eigenvalue
@@ -53,6 +54,7 @@ class EarlyStoppingTrainer(AlphaTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: EarlyStoppingSettings) -> None:
+        check_ranges(settings, eigenvalue_every=COUNT, window=COUNT, lag=NOT_NEGATIVE)
         super().__init__(context, settings)
         self.eigenvalues: list[float] = []
         self.measured: list[int] = []

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import TEMPERATURE, check_ranges
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace, SupernetOptions
 from harness.supernets.network import Active, Mixture
@@ -63,10 +64,13 @@ class GumbelTrainer(AlphaTrainer):
     that the weights of a supernet of single candidates are trained as by DARTS. A draw that holds
     an infinite or undefined number is drawn again.
 
+    The temperature reaches its last value in the last epoch, as in AutoDL-Projects; in the codes of
+    DrNAS (for SNAS) and NAS-Bench-1Shot1 the line ends an epoch later, at 1.09 for 100 epochs.
     Deviation: AutoDL-Projects trains weights first in each step, here alpha comes first.
     """
 
     def __init__(self, context: TrainerContext, settings: GdasSettings) -> None:
+        check_ranges(settings, first_temperature=TEMPERATURE, last_temperature=TEMPERATURE)
         super().__init__(context, settings)
         self.temperature = settings.first_temperature
 
@@ -144,6 +148,8 @@ def _options(space: AnySupernetSpace, settings: GdasSettings) -> SupernetOptions
 
 _AUTODL = {"epochs": 250, "weight_decay": 5e-4, "nesterov": True}
 """AutoDL-Projects' frame on NAS-Bench-201."""
+_NASNET = {**_AUTODL, "batch": 256, "cells": 6}
+"""Its frame in the DARTS space, where N is 2."""
 _ONE_SHOT = {f"nas-bench-1shot1-{number}": {"epochs": 100} for number in (1, 2, 3)}
 
 GDAS = TrainerMethod(
@@ -152,7 +158,7 @@ GDAS = TrainerMethod(
     settings=GdasSettings,
     create=GumbelTrainer,
     options=_options,
-    frame={"nas-bench-201": _AUTODL, **_ONE_SHOT},
+    frame={"nas-bench-201": _AUTODL, "darts": _NASNET, **_ONE_SHOT},
     optimises="weights on train, alpha on valid, in turn, each with a fresh draw",
     cost="two passes through one candidate an edge",
     memory="that of a single architecture",

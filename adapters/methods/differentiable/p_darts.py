@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from adapters.methods.differentiable.ranges import NOT_NEGATIVE, RATE, check_ranges
 from adapters.methods.differentiable.stages import (
     StagedTrainer,
     StageSettings,
@@ -56,7 +57,8 @@ class PDartsTrainer(StagedTrainer):
     Not published, and chosen here: where a space's evaluated networks are
     as deep as its supernet (all but the DARTS spaces) the depth stays; choices of inputs are never
     narrowed; the bound on skips is for cells that are called normal. With one stage and no dropout
-    it is DARTS, but for the clipping.
+    it is DARTS, but for the clipping. Deviation: strided skip connections drop out too, where the
+    code has dropout behind identities alone.
     """
 
     def __init__(self, context: TrainerContext, settings: PDartsSettings) -> None:
@@ -155,12 +157,24 @@ def _dropped_skips(space: AnySupernetSpace, settings: PDartsSettings) -> bool:
 
 
 def _options(space: AnySupernetSpace, settings: PDartsSettings) -> SupernetOptions:
+    check_ranges(
+        settings,
+        second_share=(0, 1),
+        third_share=(0, 1),
+        first_dropout=RATE,
+        second_dropout=RATE,
+        third_dropout=RATE,
+        most_skips=NOT_NEGATIVE,
+    )
     rate = settings.first_dropout if _dropped_skips(space, settings) else 0.0
     return SupernetOptions(skip_dropout=rate)
 
 
 _STAGES = {"epochs": 75, "batch": 96, "learning_rate": 0.025, "final_learning_rate": 0.0}
-_FRAME: Mapping[str, Mapping[str, Any]] = {"darts": {**_STAGES, "cells": 5}, "": _STAGES}
+_FRAME: Mapping[str, Mapping[str, Any]] = {
+    **{space: {**_STAGES, "cells": 5} for space in ("darts", "s1", "s2", "s3", "s4")},
+    "": _STAGES,
+}
 
 TRAINER = TrainerMethod(
     summary="P-DARTS: three stages, ever deeper with ever fewer candidates, dropout behind skips",

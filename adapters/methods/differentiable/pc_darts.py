@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import COUNT, check_ranges
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, Scores, SupernetOptions
 from harness.supernets.network import Mixture
@@ -121,6 +122,7 @@ def _softmax_by_node(values: Tensor, same: Tensor) -> Tensor:
 
 
 def _options(space: AnySupernetSpace, settings: PcDartsSettings) -> SupernetOptions:
+    check_ranges(settings, partial_channels=COUNT)
     return SupernetOptions(partial_channels=settings.partial_channels)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import COUNT, TEMPERATURE, check_ranges
 from harness.errors import NotApplicable
 from harness.methods import setting
 from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, SupernetOptions
@@ -50,15 +51,25 @@ class PrDartsTrainer(AlphaTrainer):
     far as it exceeds the threshold, minus the product of those of the active convolutions along the
     path that visits all nodes (Section 4.2).
 
+    Gates of candidates that do not run get no gradient from the loss, as in the code.
+
     Deviations: alpha is updated before the weights in a step, as by all methods here, and after
-    them in the published code. Candidates that do not run get no gradient, where the code passes
-    it to their gates too. The published answer takes, for each node, the two pairs of edge and
+    them in the published code. The published answer takes, for each node, the two pairs of edge and
     operation with the largest softmax of alpha, which may share an edge; no architecture of the
     DARTS space holds that, so that each edge offers its best operation alone. Not defined where
     inputs are chosen apart from operations (NAS-Bench-1Shot1).
     """
 
     def __init__(self, context: TrainerContext, settings: PrDartsSettings) -> None:
+        check_ranges(
+            settings,
+            first_temperature=TEMPERATURE,
+            last_temperature=TEMPERATURE,
+            stretch_from=(-math.inf, -1e-6),
+            stretch_to=COUNT,
+            active=COUNT,
+            drop_rate=(0, 1),
+        )
         super().__init__(context, settings)
         self.temperature = settings.first_temperature
         self._active: list[Tensor] = []
@@ -186,9 +197,10 @@ def _options(space: AnySupernetSpace, settings: PrDartsSettings) -> SupernetOpti
     return SupernetOptions(track_running_stats=settings.track_running_stats)
 
 
-_FRAME: Mapping[str, Mapping[str, Any]] = {
-    "": {"epochs": 200, "batch": 250, "weight_decay": 5e-4, "nesterov": True}
-}
+_SEARCH = {"epochs": 200, "batch": 250, "weight_decay": 5e-4, "nesterov": True}
+# In the DARTS space N is 2: two cells of each width, of which the first of the second and the third
+# width reduce.
+_FRAME: Mapping[str, Mapping[str, Any]] = {"darts": {**_SEARCH, "cells": 6}, "": _SEARCH}
 
 TRAINER = TrainerMethod(
     summary="PR-DARTS: stochastic gates, two candidates an edge at a time, regularised by path",

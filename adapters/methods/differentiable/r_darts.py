@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -40,7 +41,9 @@ class WeightDecaySettings(AlphaSettings):
 class DropPathSettings(WeightDecaySettings):
     """The published grid of drop path rates."""
 
-    grid: str = setting("0, 0.2, 0.4, 0.6", "rates of drop path in the last epoch of a search")
+    grid: str = setting(
+        "0, 0.2, 0.4, 0.6", "rates of drop path that a line from 0 leads to at the end of a search"
+    )
 
 
 class GridTrainer(StagedTrainer):
@@ -153,9 +156,17 @@ class DropPathTrainer(GridTrainer):
     """R-DARTS (DP): DARTS with drop path up to 0, 0.2, 0.4 and 0.6, the best kept (Section 5.3).
 
     As R-DARTS (L2) otherwise, of which the deviation holds here too; 200 epochs are four searches.
-    The rate grows in a line within each search. The published searches also ramp up cutout and
-    leave it out where the rate is 0; here augmentation is the frame's.
+    The rate grows in a line within each search, by the frame's rule: it would be reached one epoch
+    after the last, and candidates other than skip connections are dropped one by one. Deviations:
+    the published code reaches it in the last epoch, and drops the mixture of an edge as a whole,
+    skip connections with it. The published searches also ramp up cutout and leave it out where the
+    rate is 0; here augmentation is the frame's.
     """
+
+    def __init__(self, context: TrainerContext, settings: DropPathSettings) -> None:
+        if max(_numbers(settings.grid)) >= 1:
+            raise HarnessError(f"the grid of R-DARTS is {settings.grid!r}; rates are below 1")
+        super().__init__(context, settings)
 
     def regularise(self, strength: float, progress: float) -> None:
         self.supernet.set_drop_path(strength * progress)
@@ -169,8 +180,8 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise HarnessError(
             f"the grid of R-DARTS is {text!r}; write numbers with commas, such as '1, 3, 9'"
         ) from None
-    if any(each < 0 for each in found):
-        raise HarnessError(f"the grid of R-DARTS is {text!r}; no number of it may be negative")
+    if not all(0 <= each < math.inf for each in found):
+        raise HarnessError(f"the grid of R-DARTS is {text!r}; its numbers must be 0 or more")
     return found
 
 

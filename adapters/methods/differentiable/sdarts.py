@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import NOT_NEGATIVE, check_ranges
 from harness.methods import setting
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture
-from harness.supernets.trainers import Step, TrainerMethod
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,13 @@ class SdartsTrainer(AlphaTrainer):
     """SDARTS-RS: uniform noise on the softmaxed weights, in the weight step alone (Eq. 8).
 
     Noise within the radius is added, the sum clamped to [0, 1] and each row made to sum to 1
-    again; a row of zeros becomes one-hot at its former largest weight. With radius 0 it is DARTS.
+    again; a row of zeros becomes one-hot where it was largest before it was clamped. With radius 0
+    it is DARTS.
     """
+
+    def __init__(self, context: TrainerContext, settings: SdartsSettings) -> None:
+        check_ranges(settings, first_radius=NOT_NEGATIVE, last_radius=NOT_NEGATIVE)
+        super().__init__(context, settings)
 
     def radius(self, step: Step) -> float:
         """The radius of the epoch; that of the line's end while a selector goes on training."""
@@ -63,7 +70,7 @@ class SdartsTrainer(AlphaTrainer):
 
     def _noisy(self, rows: Tensor, radius: float) -> Tensor:
         noise = torch.empty_like(rows).uniform_(-radius, radius, generator=self.context.generator)
-        return on_simplex(rows + noise, rows)
+        return on_simplex(rows + noise)
 
 
 class SdartsAdvTrainer(SdartsTrainer):
@@ -90,7 +97,7 @@ class SdartsAdvTrainer(SdartsTrainer):
         for leaf, gradient, first in zip(leaves, gradients, clean, strict=True):
             moved = leaf.detach() if gradient is None else leaf.detach() + size * gradient.sign()
             held = torch.minimum(torch.maximum(moved, first - radius), first + radius)
-            found.append(on_simplex(held, first))
+            found.append(on_simplex(held))
         return found
 
     def _loss(self, step: Step, rows: Sequence[Tensor]) -> float:
@@ -98,21 +105,26 @@ class SdartsAdvTrainer(SdartsTrainer):
             return float(self.loss(step.train, Mixture(tuple(rows))))
 
 
-def on_simplex(rows: Tensor, former: Tensor) -> Tensor:
-    """Clamped to [0, 1], rows summing to 1; a row of zeros is one-hot where ``former`` peaks."""
+def on_simplex(rows: Tensor) -> Tensor:
+    """Clamped to [0, 1], rows summing to 1; a row without weight is one-hot at its largest."""
     clamped = rows.clamp(0.0, 1.0)
     total = clamped.sum(dim=1, keepdim=True)
-    peak = torch.nn.functional.one_hot(former.argmax(dim=1), rows.shape[1]).to(rows.dtype)
+    peak = torch.nn.functional.one_hot(rows.argmax(dim=1), rows.shape[1]).to(rows.dtype)
     return torch.where(total > 0, clamped / total.clamp_min(1e-12), peak)
 
 
 _SOURCE = "Chen and Hsieh, SmoothDARTS, ICML 2020; code xiangning-chen/SmoothDARTS"
+_FRAME: Mapping[str, Mapping[str, Any]] = {
+    space: {"epochs": 100}
+    for space in ("nas-bench-201", *(f"nas-bench-1shot1-{number}" for number in (1, 2, 3)))
+}
 
 RANDOM = TrainerMethod(
     summary="SDARTS-RS: weights trained under uniform noise on the mixture",
     source=_SOURCE,
     settings=SdartsSettings,
     create=SdartsTrainer,
+    frame=_FRAME,
     optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
     cost="two passes through all candidates",
     memory="that of DARTS",
@@ -123,6 +135,7 @@ ADVERSARIAL = TrainerMethod(
     source=_SOURCE,
     settings=SdartsAdvSettings,
     create=SdartsAdvTrainer,
+    frame=_FRAME,
     optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
     cost="two passes, 7 more for the attack and two to judge it, through all candidates",
     memory="that of DARTS",

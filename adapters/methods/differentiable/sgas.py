@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, check_ranges
 from adapters.methods.differentiable.sgas_criteria import (
     Rows,
     certainty,
@@ -82,6 +83,14 @@ class SgasTrainer(AlphaTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: SgasSettings) -> None:
+        check_ranges(
+            settings,
+            warmup_epochs=NOT_NEGATIVE,
+            decision_interval=COUNT,
+            final_epochs=NOT_NEGATIVE,
+            history=COUNT,
+            batch_growth=NOT_NEGATIVE,
+        )
         super().__init__(context, settings)
         self.decisions = Decisions(self.supernet.groups)
         self.decided_epochs = 0

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges
 from adapters.methods.sampled.controller import Controller, Draw
 from harness.methods import setting
 from harness.randomness import stream
@@ -69,6 +70,14 @@ class EnasTrainer(SupernetTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: EnasSettings) -> None:
+        check_ranges(
+            settings,
+            controller_layers=COUNT,
+            controller_width=COUNT,
+            controller_samples=COUNT,
+            controller_updates=NOT_NEGATIVE,
+            temperature=TEMPERATURE,
+        )
         super().__init__(context)
         self.settings = settings
         self.controller = Controller(
@@ -188,7 +197,10 @@ TRAINER = TrainerMethod(
             "weight_decay": 2.5e-4,
             "nesterov": True,
         },
-        **{f"nas-bench-1shot1-{number}": {"batch": 64, "clip": 0.25} for number in (1, 2, 3)},
+        **{
+            f"nas-bench-1shot1-{number}": {"batch": 64, "clip": 0.25, "weight_decay": 1e-4}
+            for number in (1, 2, 3)
+        },
     },
     optimises="weights on train along one drawn cell; after each epoch the controller on valid",
     cost="one pass through one candidate an edge; 1,000 such passes without gradients an epoch",

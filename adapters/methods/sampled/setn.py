@@ -32,7 +32,9 @@ class SetnTrainer(AlphaTrainer):
 
     As in AutoDL-Projects, ``exps/algos/SETN.py``: alpha, the paper's template network, learns on
     validation batches which cells do well, and the selector draws from it. The weights do not know
-    alpha. Deviation: there each step trains weights first, here alpha comes first.
+    alpha. Deviations: there each step trains weights first, here alpha comes first; there the
+    selection is of the 100 likeliest cells, here of as many different draws, which spaces too
+    large to be listed allow as well (the selector's ``rule`` is ``likeliest`` or ``drawn``).
     """
 
     def mixture(self) -> Mixture:

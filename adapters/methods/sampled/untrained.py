@@ -72,4 +72,7 @@ TRAINER = TrainerMethod(
     create=UntrainedTrainer,
     options=_options,
     trains=False,
+    optimises="nothing",
+    cost="none",
+    memory="none beyond the weights",
 )

@@ -1,0 +1,77 @@
+"""Settings by which a trainer would hang or be something else are refused in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.methods.differentiable import (
+    drnas,
+    drnas_progressive,
+    early_stopping,
+    gumbel,
+    p_darts,
+    pc_darts,
+    pr_darts,
+    r_darts,
+    sdarts,
+    sgas,
+)
+from adapters.methods.sampled import enas
+from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from harness.errors import HarnessError
+from harness.supernets.trainers import TrainerMethod
+from tests.methods.trainings import made
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        # A draw at temperature 0 is never finite, and was drawn again for ever.
+        (gumbel.GDAS, {"last_temperature": 0.0}, "last_temperature is 0.0; it must be at least"),
+        (gumbel.SNAS, {"first_temperature": -1.0}, "first_temperature is -1.0"),
+        (pr_darts.TRAINER, {"last_temperature": 0.0}, "last_temperature is 0.0"),
+        (pr_darts.TRAINER, {"stretch_from": 0.1}, "stretch_from is 0.1"),
+        (pr_darts.TRAINER, {"active": 0}, "active is 0; it must be at least 1"),
+        (early_stopping.EARLY_STOPPING, {"eigenvalue_every": 0}, "eigenvalue_every is 0"),
+        (early_stopping.ADAPTIVE, {"window": 0}, "window is 0"),
+        # Nothing of the history was ever forgotten.
+        (sgas.CRITERION_2, {"history": 0}, "history is 0"),
+        (sgas.CRITERION_1, {"batch_growth": -8}, "batch_growth is -8; it must be at least 0"),
+        (sdarts.RANDOM, {"first_radius": -0.1}, "first_radius is -0.1"),
+        (sdarts.ADVERSARIAL, {"last_radius": float("nan")}, "last_radius is nan"),
+        (pc_darts.TRAINER, {"partial_channels": 0}, "partial_channels is 0"),
+        (drnas.TRAINER, {"partial_channels": -2}, "partial_channels is -2"),
+        (drnas_progressive.TRAINER, {"last_share": -3.0}, "last_share is -3.0; it must be 0 to 1"),
+        (p_darts.TRAINER, {"first_dropout": 1.5}, "first_dropout is 1.5; it must be 0 to 0.99"),
+        (p_darts.TRAINER, {"third_share": 2.0}, "third_share is 2.0"),
+        (r_darts.DROP_PATH, {"grid": "0, 1.5"}, "rates are below 1"),
+        (r_darts.WEIGHT_DECAY, {"grid": "nan"}, "its numbers must be 0 or more"),
+        (r_darts.WEIGHT_DECAY, {"grid": "inf"}, "its numbers must be 0 or more"),
+        (enas.TRAINER, {"controller_layers": 0}, "controller_layers is 0"),
+        (enas.TRAINER, {"temperature": 0.0}, "temperature is 0.0"),
+    ],
+)
+def test_it_is_refused_in_one_line(
+    method: TrainerMethod, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HarnessError) as error:
+        made(method, NAS_BENCH_201, settings=settings)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        (gumbel.GDAS, {"last_temperature": 0.001}),
+        (early_stopping.EARLY_STOPPING, {"lag": 0, "ratio": float("inf")}),
+        (sdarts.RANDOM, {"first_radius": 0.0}),
+        (drnas_progressive.TRAINER, {"last_share": 1.0}),
+        (p_darts.TRAINER, {"most_skips": 0}),
+        (r_darts.DROP_PATH, {"grid": "0.9"}),
+    ],
+)
+def test_the_ends_of_a_range_are_allowed(method: TrainerMethod, settings: dict[str, Any]) -> None:
+    made(method, NAS_BENCH_201, settings=settings)
