@@ -75,6 +75,7 @@ def _supernet_card(name: str, method: SupernetMethod) -> str:
         *_said("Memory", trainer.memory),
         *_said("Returns", selector.returns),
         *_frames(trainer.frame),
+        *_frames(method.frame),
         *_refusals(trainer, make_settings(name, trainer.settings, method.trainer_settings)),
         f"- Version: {method.version}",
         "",

@@ -67,7 +67,8 @@ class PlannedSupernet:
         for_trainer, for_selector = split_settings(method, entry.settings)
         frame: dict[str, Any] = {}
         if self.protocol.published_frames:
-            frame |= trainer.frame.get(self.space, trainer.frame.get("", {}))
+            for published in (trainer.frame, method.frame):
+                frame |= published.get(self.space, published.get("", {}))
         frame |= entry.frame
         whole = {**dataclasses.asdict(self.protocol.tasks[0].frame), **frame}
         checked = supernet_protocols.checked_frame(f"{entry.name}'s training frame", whole)

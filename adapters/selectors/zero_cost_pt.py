@@ -103,7 +103,7 @@ SELECTOR = SelectorMethod(
     "AAAI 2023; code zerocostptnas/zerocost_operation_score",
     settings=ZeroCostSettings,
     select=select,
-    cost="a proxy's score for each candidate of each edge, in every proposal, then of the proposals "
-    "on each comparison batch",
+    cost="a proxy's score for each candidate of each edge, in every proposal; "
+    "then of the proposals on many batches",
     returns="minus the proxy's score without a candidate, the mean over proposals",
 )

@@ -18,7 +18,8 @@ class SupernetMethod:
 
     trainer, selector: their registered names. trainer_settings, selector_settings: what this
     method gives in place of their defaults. A suite's settings of the method go to whichever of
-    the two has a field of that name.
+    the two has a field of that name. frame: as a trainer has it, the published training frame by
+    space, where it is another than the trainer's.
     """
 
     summary: str
@@ -27,6 +28,7 @@ class SupernetMethod:
     selector: str
     trainer_settings: Mapping[str, Any] = field(default_factory=dict)
     selector_settings: Mapping[str, Any] = field(default_factory=dict)
+    frame: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     version: int = 1
 
 

@@ -36,6 +36,8 @@ def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
 @pytest.mark.parametrize(
     ("method", "space", "protocol", "part", "expected"),
     [
+        ("darts-pt", "nas-bench-201", "nas-bench-201", "frame", {"epochs": 100}),
+        ("darts-pt", "s1", "robustdarts", "frame", {}),
         ("drnas-progressive", "darts", "darts", "trainer", {"alpha_learning_rate": 6e-4}),
         (
             "drnas-progressive",
