@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness import registry
+from harness import registry, supernet_protocols
 from harness.metrics.statistics import FEWEST_SHARED
 from harness.records import RunRecord, RunSpec, Trajectory
 from harness.search_protocol import Answer
 from harness.spaces import Epochs
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
 from harness.supernets.frame import Frame
+from harness.supernets.methods import SupernetMethod
+from harness.supernets.trainers import TrainerMethod
 from leaderboards.board import build
 from leaderboards.main_table import main_views
 from leaderboards.model import Section
@@ -236,6 +239,25 @@ def test_what_is_published_of_supernets() -> None:
     # DARTS's answer is the cell of skip connections alone: the table has 54.297, 15.607, 16.322.
     collapsed = {n.setting.dataset: n.mean for n in found if n.method == "darts" and n.sd == 0.0}
     assert collapsed["cifar100"] == 15.61
+
+
+def test_the_epochs_that_are_told_as_ours_are_ours() -> None:
+    told = 0
+    for number in numbers():
+        ours = re.search(r"(?:ours:|and) (?:.* )?(\d+) epochs", number.differs)
+        if ours is None:
+            continue
+        space = number.setting.space
+        method = registry.load("methods", number.method, SupernetMethod)
+        trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+        name, file = supernet_protocols.load(number.setting.protocol)
+        assert file.published_frames, name
+        epochs = file.frame_for(space).epochs
+        for frame in (trainer.frame, method.frame):
+            epochs = frame.get(space, frame.get("", {})).get("epochs", epochs)
+        assert epochs == int(ours[1]), f"{number.method}: {number.differs}"
+        told += 1
+    assert told > 40
 
 
 def test_few_seeds_are_said_to_be_compared_unpaired() -> None:

@@ -16,16 +16,19 @@ from adapters.methods.balenas import training_free
 from adapters.methods.balenas.regularisation import Regularisation, implicit_regularisation
 from adapters.methods.balenas.vadam import Vadam, VadamOptions
 from adapters.methods.differentiable import darts
+from adapters.methods.differentiable import unrolled as unrolled_steps
 from adapters.proxies.synflow import SYNFLOW
 from adapters.selectors import magnitude
-from adapters.spaces.darts import S2
+from adapters.spaces.darts import S2, S4
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, TOY_FRAME, toy_dataset, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.supernets.data import SupernetData
 from harness.supernets.hessian import batch_diagonal
+from harness.supernets.methods import SupernetMethod, load_method, split_settings
 from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.trainers import Batch, Step
 from tests.methods.trainings import (
     CPU,
     SMALL,
@@ -125,12 +128,16 @@ def test_a_step_without_gradients_is_refused() -> None:
         optimizer.step()
 
 
-def test_without_noise_and_with_hardly_a_prior_it_is_adam_on_the_mean(train: Trains) -> None:
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_without_noise_and_with_hardly_a_prior_it_is_adam_on_the_mean(
+    order: str, train: Trains
+) -> None:
     tiny = 1e-8 * IMAGES
     limit = {"noise": 0.0, "prior_precision": tiny, "initial_precision": tiny}
     # DARTS's weight step has the alpha that was just updated, the draw is older.
-    mine = train(balenas.TRAINER, alpha_learning_rate=0.1, weight_alpha="mean", **limit)
-    theirs = train(darts.TRAINER, alpha_learning_rate=0.1, alpha_weight_decay=0.0)
+    given = {"alpha_learning_rate": 0.1, "order": order}
+    mine = train(balenas.TRAINER, weight_alpha="mean", **given, **limit)
+    theirs = train(darts.TRAINER, alpha_weight_decay=0.0, **given)
     for alpha, other in zip(mine.trainer.alphas(), theirs.trainer.alphas(), strict=True):
         assert alpha.detach().abs().max() > 0.1
         assert torch.allclose(alpha, other, atol=1e-4)
@@ -141,7 +148,7 @@ def test_without_noise_and_with_hardly_a_prior_it_is_adam_on_the_mean(train: Tra
     "settings",
     [
         {},
-        {"form": "vogn", "weight_alpha": "fresh", "samples": 2},
+        {"form": "vogn", "weight_alpha": "fresh", "draws": 2},
         {"weight_alpha": "mean", "order": "second", "unrolled": "once"},
     ],
 )
@@ -190,20 +197,87 @@ def test_the_weight_step_sees_the_draw_of_its_own_update() -> None:
         assert torch.equal(seen[2 * step + 1], expected)
 
 
+def test_n_is_as_given_or_that_of_the_train_split() -> None:
+    trainer = made(balenas.TRAINER, settings={"images": 0})
+    assert trainer.posterior.options.images == trainer.context.train_images != IMAGES
+    assert made(balenas.TRAINER).posterior.options.images == IMAGES
+
+
+@pytest.mark.parametrize(("unrolled", "steps_ahead"), [("each-sample", 3), ("once", 1)])
+def test_samples_share_a_validation_batch_and_each_is_noted(
+    unrolled: str, steps_ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"draws": 3, "order": "second", "unrolled": unrolled, "alpha_scale": 0.0}
+    trainer = made(balenas.TRAINER, settings=settings)
+    standing: list[Tensor] = []
+    ahead = unrolled_steps.next_weights
+
+    def counted(network: Any, step: Step) -> dict[str, Tensor]:
+        standing.append(network.alphas()[0].detach().clone())
+        return ahead(network, step)
+
+    for module in (balenas, unrolled_steps):
+        monkeypatch.setattr(module, "next_weights", counted)
+    noted: list[Any] = []
+    monkeypatch.setattr(trainer.posterior, "note", noted.append)
+    data = SupernetData.of(toy_dataset(), SMALL, CPU)
+    parts = (data.train, data.valid)
+    batches = [data.batch(part, np.arange(16), torch.Generator()) for part in parts]
+    drawn: list[int] = []
+
+    def draw_valid() -> Batch:
+        drawn.append(0)
+        return batches[1]
+
+    trainer.set_alpha_gradients(Step(0, 0, 0.0, batches[0], draw_valid, 0.1))
+    assert (len(noted), len(drawn), len(standing)) == (3, 1, steps_ahead)
+    # At the draws, all of them different; once it is at the mean, which is zero here.
+    assert len({tuple(each.flatten().tolist()) for each in standing}) == steps_ahead
+    assert all(each.any() for each in standing) is (unrolled == "each-sample")
+
+
 def test_once_and_each_sample_unroll_alike_without_noise() -> None:
     found = []
     for unrolled in ("once", "each-sample"):
-        settings = {"order": "second", "noise": 0.0, "unrolled": unrolled, "samples": 2}
+        settings = {"order": "second", "noise": 0.0, "unrolled": unrolled, "draws": 2}
         trainer = made(balenas.TRAINER, settings=settings)
         run_epoch(trainer, 0)
         found.append(trainer.alphas()[0].detach())
     assert torch.equal(*found)
 
 
-def test_precisions_that_are_none_are_refused() -> None:
-    for settings in ({"prior_precision": 30.0}, {"prior_precision": -1.0}, {"samples": 0}):
-        with pytest.raises(HarnessError, match="precision"):
-            made(balenas.TRAINER, settings=settings)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prior_precision": 30.0},
+        {"prior_precision": -1.0},
+        {"prior_precision": math.nan},
+        {"initial_precision": math.inf},
+        {"draws": 0},
+    ],
+    ids=str,
+)
+def test_precisions_that_are_none_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(HarnessError, match="precision"):
+        made(balenas.TRAINER, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"images": -5}, "images of balenas is -5"),
+        ({"alpha_learning_rate": -1e-3}, "it was given -0.001, 0.5"),
+        ({"alpha_beta1": 1.0}, "it was given 0.0003, 1 and"),
+        ({"alpha_beta2": 1.0}, "0.5 and 1$"),
+        ({"alpha_beta2": math.nan}, "0.5 and nan$"),
+    ],
+    ids=str,
+)
+def test_numbers_by_which_nothing_could_be_learnt_are_refused(
+    settings: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(HarnessError, match=told):
+        made(balenas.TRAINER, settings=settings)
 
 
 def test_the_rise_of_the_loss_under_noise_is_half_the_trace_of_eq_19(
@@ -244,6 +318,19 @@ def test_the_rise_of_the_loss_under_noise_is_half_the_trace_of_eq_19(
     assert abs(found.rise - found.half_trace) < 4 * found.error
 
 
+def test_the_noise_of_operations_is_no_rise_of_eq_19() -> None:
+    trainer = made(balenas.TRAINER, S4)
+    run_epoch(trainer, 0)
+    data = SupernetData.of(toy_dataset(), SMALL, CPU)
+    batch = data.batch(data.valid, np.arange(16), torch.Generator(), augmented=False)
+    deviations = [torch.zeros_like(alpha) for alpha in trainer.alphas()]
+    before = trainer.context.generator.get_state()
+    generator = torch.Generator().manual_seed(0)
+    found = implicit_regularisation(trainer, batch, deviations, pairs=3, generator=generator)
+    assert found == Regularisation(rise=0.0, error=0.0, half_trace=0.0)
+    assert torch.equal(trainer.context.generator.get_state(), before)
+
+
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> TrainedSupernet:
     monkeypatch.setattr(registry, "load", lambda kind, name, contract: SYNFLOW)
@@ -267,6 +354,29 @@ def test_of_a_sample_the_best_is_taken_and_each_is_scored_once(searched: Trained
     # Synflow of the toy network grows with convolutions; sigma is 1, so that 60 draws meet many.
     names = [OPERATIONS[each] for each in found.architecture]
     assert names.count("conv_1x1") >= 2
+
+
+def test_samples_are_the_selectors_whatever_trainer_has_learnt() -> None:
+    given = {"samples": 10, "draws": 2, "batch": 8}
+    for name in ("balenas-tf", "balenas+balenas-tf", "balenas+proxy-sampling"):
+        method = load_method(name)
+        assert isinstance(method, SupernetMethod)
+        of_trainer, of_selector = split_settings(method, given)
+        assert of_trainer == {"draws": 2}
+        assert of_selector == {"samples": 10, "batch": 8}
+
+
+def test_a_sample_of_nothing_is_refused(searched: TrainedSupernet) -> None:
+    for samples, batch in ((0, 0), (-3, 0), (10, -1)):
+        given = training_free.TrainingFreeSettings(samples=samples, batch=batch)
+        with pytest.raises(HarnessError, match=f"given {samples} and {batch}"):
+            training_free.select(searched, given)
+
+
+def test_duplicates_are_dropped_or_scored_again(searched: TrainedSupernet) -> None:
+    settings = training_free.TrainingFreeSettings(samples=30, keep_duplicates=True)
+    found = training_free.select(searched, settings)
+    assert found.costs["proxy-evaluations"] == 30 > found.costs["distinct-architectures"]
 
 
 def test_draws_follow_the_gaussian(searched: TrainedSupernet) -> None:

@@ -20,7 +20,7 @@ from adapters.spaces.darts import DARTS, S3, S4
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness.conformance.toy_supernet import TOY_FRAME, TOY_SHAPE, ToySpace, train_toy
-from harness.errors import NotApplicable
+from harness.errors import HarnessError, NotApplicable
 from harness.supernets.choices import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.selectors import TrainedSupernet
 from harness.torch_randomness import torch_seeded
@@ -86,6 +86,40 @@ def test_the_attention_is_that_of_eq_4(token: str) -> None:
         assert torch.allclose(joined.last[image], row, atol=1e-6)
         expected = sum(row[1 + place] * each[image] for place, each in enumerate(given))
         assert torch.allclose(mixed[image], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("returned", ["weighted", "mean", "output-vector"])
+def test_what_goes_on_by_hand(returned: str, norm: str) -> None:
+    joined = edge(returned=returned, norm=norm, feed_forward=3)
+    encoder = joined.encoder
+    assert encoder is not None
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in joined.parameters():
+            parameter.normal_(generator=generator)
+    given = maps()
+    mixed = joined(given, torch.ones(3))
+    tokens = joined.tokens(given)
+    # Norms behind the sums, or before the layers.
+    seen = tokens if joined.first_norm is None else joined.first_norm(tokens)
+    assert (joined.first_norm is None) is (norm == "post")
+    products = joined.query(seen) @ joined.key(seen).transpose(1, 2) / 6**0.5
+    rows = products.softmax(dim=-1)
+    x = tokens + rows @ encoder.value(seen)
+    hidden, activation, out = encoder.feed_forward
+    assert hidden.weight.shape == (3 * 6, 6)
+    if norm == "post":
+        assert encoder.attention_norm is not None
+        x = encoder.attention_norm(x)
+        x = encoder.feed_forward_norm(x + out(activation(hidden(x))))
+    else:
+        x = x + out(activation(hidden(encoder.feed_forward_norm(x))))
+    shares = rows[:, 0, 1:] if returned == "weighted" else torch.full((2, 3), 1 / 3)
+    told = x[:, 1:].mean(1) if returned == "mean" else x[:, 0]
+    expected = (torch.stack(given, dim=1) * shares[:, :, None, None, None]).sum(1)
+    expected = expected + encoder.back(told)[:, :, None, None]
+    torch.testing.assert_close(mixed, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_equal_tokens_get_equal_attention() -> None:
@@ -225,6 +259,29 @@ def test_the_importance_is_the_mean_over_images_and_cells_by_hand() -> None:
     assert found.architecture == tuple(expected.argmax(1))
 
 
+def test_the_second_pass_is_in_double_precision_and_in_evaluation_mode() -> None:
+    given = train_toy(trainer.TRAINER, seed=0)
+    seen = []
+    forward = given.supernet.forward
+
+    def watched(images: Tensor, mixture: Any) -> Tensor:
+        norms = [part for part in given.supernet.modules() if isinstance(part, nn.BatchNorm2d)]
+        assert norms
+        seen.append((images.dtype, {norm.training for norm in norms}, given.supernet.training))
+        logits: Tensor = forward(images, mixture)
+        return logits
+
+    given.supernet.forward = watched  # type: ignore[method-assign]
+    for batch_statistics in (False, True):
+        seen.clear()
+        settings = indicator.IndicatorSettings(batch_statistics=batch_statistics)
+        indicator.select(given, settings)
+        half = len(seen) // 2
+        assert {each[0] for each in seen[:half]} == {torch.float32}
+        assert {each[0] for each in seen[half:]} == {torch.float64}
+        assert all(each[1:] == ({batch_statistics}, False) for each in seen)
+
+
 def test_selecting_leaves_the_supernet_as_it_was() -> None:
     given = train_toy(trainer.TRAINER, seed=0)
     before = {name: value.clone() for name, value in given.supernet.state_dict().items()}
@@ -338,6 +395,22 @@ def test_a_supernet_without_indicators_is_refused() -> None:
     trained = train_toy(darts.TRAINER, seed=0)
     with pytest.raises(NotApplicable, match="it-nas"):
         indicator.select(trained, indicator.IndicatorSettings())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"token_width": 0}, {"token_width": -3}, {"feed_forward": 0}], ids=str
+)
+def test_layers_without_width_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(HarnessError, match="at least 1"):
+        made(trainer.TRAINER, settings={"token": "project", **settings})
+
+
+def test_fewer_halves_than_none_are_refused() -> None:
+    given = train_toy(trainer.TRAINER, seed=0)
+    with pytest.raises(HarnessError, match="subsets of indicator is -1"):
+        indicator.select(given, indicator.IndicatorSettings(subsets=-1))
+    found = indicator.select(given, indicator.IndicatorSettings(subsets=0, double=False))
+    assert not {"changed-by-subset", "changed-in-double"} & set(found.costs)
 
 
 def test_what_the_transformers_add_to_the_weights() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,9 @@ from tests.methods.trainings import (
 __all__ = ["train"]
 
 EVERY_BATCH: dict[str, Any] = {"alpha_every": 1, "second_every": 1, "alpha_from_epoch": 0}
+PLAIN = replace(SMALL, momentum=0.0, clip=0.0, weight_decay=0.0)
+STEADY: dict[str, Any] = {"start": "zero", "target": "label"}
+"""Maps without chance."""
 BASES = {
     "darts": methods.DARTS,
     "pc-darts": methods.PC_DARTS,
@@ -240,9 +244,8 @@ def test_separate_trains_the_first_network_then_the_others() -> None:
 
 def test_multi_task_takes_one_step_of_both_networks_on_the_sum() -> None:
     given = {"optimisation": "multi-task", "second_every": 1, "saliency_task": 0.0}
-    plain = replace(SMALL, momentum=0.0, clip=0.0, weight_decay=0.0)
-    trainer = made(methods.DARTS, frame=plain, settings={**given, "second_task": 0.25})
-    step = step_of(trainer, learning_rate=plain.learning_rate)
+    trainer = made(methods.DARTS, frame=PLAIN, settings={**given, "second_task": 0.25})
+    step = step_of(trainer, learning_rate=PLAIN.learning_rate)
     first, second = trainer.supernets()
     before = [each.detach().clone() for each in first.parameters()]
     expected = trainer.loss(step.train, trainer.mixture())
@@ -251,13 +254,115 @@ def test_multi_task_takes_one_step_of_both_networks_on_the_sum() -> None:
     # The first network's own loss is what is told, and without the attack all that moves it.
     assert trainer.weight_step(step) == float(expected.detach())
     for now, then, slope in zip(first.parameters(), before, slopes, strict=True):
-        torch.testing.assert_close(now.detach(), then - plain.learning_rate * slope)
+        torch.testing.assert_close(now.detach(), then - PLAIN.learning_rate * slope)
     assert not same(list(second.parameters()), kept)
-    attacked = made(methods.DARTS, frame=plain, settings={**given, "saliency_task": 0.5})
-    attacked.weight_step(step_of(attacked, learning_rate=plain.learning_rate))
+    attacked = made(methods.DARTS, frame=PLAIN, settings={**given, "saliency_task": 0.5})
+    attacked.weight_step(step_of(attacked, learning_rate=PLAIN.learning_rate))
     assert not same(list(attacked.supernet.parameters()), list(first.parameters()))
     with pytest.raises(HarnessError, match="multi-task needs adversarial"):
         made(methods.DARTS, settings={"optimisation": "multi-task", "saliency": "smoothgrad"})
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.01])
+def test_the_second_network_descends_on_reweighted_train_images(clip: float) -> None:
+    trainer = made(methods.DARTS, frame=replace(PLAIN, clip=clip), settings=EVERY_BATCH | STEADY)
+    step = step_of(trainer)
+    second = list(trainer.second.supernet.parameters())
+    before = [each.detach().clone() for each in second]
+    trainer.weight_step(step)
+    moved = [now.detach() - then for now, then in zip(second, before, strict=True)]
+    # Maps are by the first network after its step, which is where it still stands.
+    seen = trainer.reweighted(step.train)
+    torch.testing.assert_close(seen.images, step.train.images * trainer.maps(step.train))
+    with torch.no_grad():
+        for each, then in zip(second, before, strict=True):
+            each.copy_(then)
+    loss = F.cross_entropy(
+        trainer.second.supernet(seen.images, trainer.mixture()), step.train.labels
+    )
+    slopes = torch.autograd.grad(loss, second)
+    norm = torch.sqrt(torch.stack([slope.square().sum() for slope in slopes]).sum())
+    assert float(norm) > 0.01
+    shrink = clip / norm if clip else 1.0
+    for change, slope in zip(moved, slopes, strict=True):
+        torch.testing.assert_close(change, -step.learning_rate * shrink * slope)
+
+
+def test_validation_images_of_the_second_network_can_be_reweighted() -> None:
+    found = []
+    for images in ("plain", "reweighted"):
+        settings = {"gamma": 0.0, "valid_images": images, **STEADY}
+        trainer = made(methods.DARTS, settings=settings)
+        step = step_of(trainer)
+        found.append(gradients(trainer, step)[0])
+        if images == "reweighted":
+            valid = trainer.reweighted(step.draw_valid())
+            loss = F.cross_entropy(
+                trainer.second.supernet(valid.images, trainer.mixture()), valid.labels
+            )
+            assert torch.equal(found[1], torch.autograd.grad(loss, trainer.alphas())[0])
+    assert not torch.allclose(found[0], found[1])
+
+
+def test_multi_task_climbs_the_attack_and_descends_both_losses_by_hand() -> None:
+    given = {"optimisation": "multi-task", "second_every": 1, "step_size": 1e-3}
+    trainer = made(methods.DARTS, frame=PLAIN, settings=given)
+    step = step_of(trainer)
+    images, labels = step.train
+    first, second = trainer.supernets()
+    mixture = trainer.mixture()
+    stream = torch.Generator()
+    stream.set_state(trainer._generator.get_state())
+    start = torch.empty_like(images).uniform_(-0.03, 0.03, generator=stream)
+    aim = torch.softmax(first(images, mixture), dim=1).detach()
+
+    def attack(change: Tensor) -> Tensor:
+        logits = first(trainer.pixels.perturbed(images, change), mixture)
+        return F.cross_entropy(logits, aim, reduction="sum")
+
+    def seen(change: Tensor, reduction: str) -> Tensor:
+        return F.cross_entropy(second(images * change, mixture), labels, reduction=reduction)
+
+    change = start.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(0.5 * attack(change) - seen(change, "sum"), change)
+    change = (start + 1e-3 * slope).clamp(-0.03, 0.03)
+    assert not torch.allclose(change, start, atol=1e-3)
+    total = F.cross_entropy(first(images, mixture), labels) + seen(change, "mean")
+    total = total - 0.5 * attack(change) / len(labels)
+    weights = [*first.parameters(), *second.parameters()]
+    before = [each.detach().clone() for each in weights]
+    slopes = torch.autograd.grad(total, weights)
+    trainer.weight_step(step)
+    # The first network's rate is the loop's to set; the second's is the step's.
+    rates = [PLAIN.learning_rate] * len(list(first.parameters()))
+    rates += [step.learning_rate] * len(list(second.parameters()))
+    for now, then, down, rate in zip(weights, before, slopes, rates, strict=True):
+        torch.testing.assert_close(now.detach(), then - rate * down, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"alpha_every": 0}, "alpha_every and second_every are 0 and 3"),
+        ({"second_every": -2}, "alpha_every and second_every are 5 and -2"),
+        ({"gamma": 0.0, "second_weight": 0.0}, "alpha would have no loss"),
+        ({"gamma": -1.0}, "neither may be below 0"),
+        ({"second_weight": math.nan}, "neither may be below 0"),
+        ({"optimisation": "separate", "separate_share": 1.0}, "separate_share is 1"),
+        ({"optimisation": "separate", "separate_share": -0.5}, "separate_share is -0.5"),
+        ({"epsilon": 0.0}, "epsilon is 0"),
+        ({"epsilon": math.nan}, "epsilon is nan"),
+        ({"steps": 0}, "at least one of steps"),
+        ({"saliency": "smoothgrad", "gradient_samples": 0}, "at least one of steps"),
+        ({"step_size": -1.0}, "at least one of steps"),
+    ],
+    ids=str,
+)
+def test_levels_that_would_never_take_a_step_are_refused(
+    settings: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(HarnessError, match=told):
+        made(methods.DARTS, settings=settings)
 
 
 def test_a_base_without_alpha_by_gradients_is_refused() -> None:

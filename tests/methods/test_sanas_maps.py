@@ -125,6 +125,33 @@ def test_smoothgrad_of_a_linear_network_is_its_weights() -> None:
     torch.testing.assert_close(found, 0.03 * whole / peak)
 
 
+def test_gradient_maps_of_a_curved_network_by_hand() -> None:
+    def cubic(images: Tensor) -> Tensor:
+        return images.flatten(1) ** 3 @ weights().T
+
+    images = batch().images
+    slope = 3 * weights()[batch().labels].view_as(images)
+    black = BLACK.expand_as(images)
+    # Four midpoints between black and the image.
+    points = [black + share * (images - black) for share in (0.125, 0.375, 0.625, 0.875)]
+    whole = (images - black) * sum(slope * point**2 for point in points)
+    given = {"target": "label", "gradient_samples": 4}
+    found = mapper(saliency="integrated-gradients", **given).maps(cubic, batch())
+    torch.testing.assert_close(found, scaled(whole))
+    generator = torch.Generator().manual_seed(7)
+    copies = [
+        images + 0.15 * (WHITE - BLACK) * torch.empty_like(images).normal_(generator=generator)
+        for _ in range(4)
+    ]
+    found = mapper(saliency="smoothgrad", **given).maps(cubic, batch())
+    torch.testing.assert_close(found, scaled(sum(slope * copy**2 for copy in copies)))
+
+
+def scaled(whole: Any) -> Tensor:
+    found: Tensor = 0.03 * whole / whole.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return found
+
+
 def test_a_map_of_zeros_stays() -> None:
     found = mapper(saliency="smoothgrad").maps(lambda images: 0.0 * linear(images), batch())
     assert not found.any()

@@ -19,6 +19,7 @@ from adapters.methods.sanas.trainer import SanasTrainer
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness.conformance.toy_supernet import toy_dataset
 from harness.errors import HarnessError
+from harness.records import RunSpec
 from harness.supernets.data import SupernetData
 from harness.supernets.trainers import Batch
 from tests.methods.trainings import CPU, SMALL, made, run_epoch
@@ -108,6 +109,39 @@ def test_a_user_error_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         1,
         "Error: row darts-2 makes no saliency maps; take a row of SANAS\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("suite", "row"), [("saliency", "darts-2"), ("nas-bench-201", "random-search")]
+)
+def test_a_row_that_makes_no_maps_is_refused_before_it_is_trained(
+    suite: str, row: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(command, "trained_for")
+    words = ["--suite", suite, "--row", row, "--output", str(tmp_path)]
+    result = CliRunner().invoke(command.main, words)
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: row {row} makes no saliency maps; take a row of SANAS\n",
+    )
+
+
+def test_any_task_of_a_suite_can_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def noted(spec: RunSpec, workshop: object) -> None:
+        asked.append(spec.space)
+        raise HarnessError("that is all")
+
+    monkeypatch.setattr(command, "trained_for", noted)
+    words = ["--suite", "robustness", "--output", str(tmp_path)]
+    for task in ([], ["--task", "s3 digits"]):
+        CliRunner().invoke(command.main, [*words, *task])
+    assert asked == ["s1", "s3"]
+    result = CliRunner().invoke(command.main, [*words, "--task", "s5"])
+    assert result.output.startswith("Error: unknown task of suite robustness 's5'")
 
 
 def test_a_table_tells_each_layer() -> None:

@@ -37,28 +37,27 @@ def implicit_regularisation(
     deviations: of the alphas' shapes, such as ``Vadam.deviations()`` gives. Draws, from
     ``generator`` on their device, come in pairs of either sign, by which all odd terms of the
     expansion are zero exactly; what is left between the two sides is of fourth order in sigma,
-    besides the kinks of ReLU, which bend a loss without showing in its Hessian. Nothing of the
-    trainer changes.
+    besides the kinks of ReLU, which bend a loss without showing in its Hessian. Operations that
+    draw noise draw the same for all. Nothing of the trainer changes. pairs: at least 2.
     """
     means = [alpha.detach() for alpha in trainer.alphas()]
 
     def loss(alphas: Sequence[Tensor]) -> float:
-        return float(trainer.loss(batch, Mixture(trainer.relaxed(alphas))))
+        # At rest anew each time, so that operations which draw (S4's noise) draw the same.
+        with at_rest(trainer), torch.no_grad():
+            return float(trainer.loss(batch, Mixture(trainer.relaxed(alphas))))
 
     rises = []
-    with at_rest(trainer), torch.no_grad():
-        middle = loss(means)
-        for _ in range(pairs):
-            steps = [
-                sigma
-                * torch.randn(
-                    sigma.shape, generator=generator, dtype=sigma.dtype, device=sigma.device
-                )
-                for sigma in deviations
-            ]
-            above = loss([mean + step for mean, step in zip(means, steps, strict=True)])
-            below = loss([mean - step for mean, step in zip(means, steps, strict=True)])
-            rises.append((above + below) / 2 - middle)
+    middle = loss(means)
+    for _ in range(pairs):
+        steps = [
+            sigma
+            * torch.randn(sigma.shape, generator=generator, dtype=sigma.dtype, device=sigma.device)
+            for sigma in deviations
+        ]
+        above = loss([mean + step for mean, step in zip(means, steps, strict=True)])
+        below = loss([mean - step for mean, step in zip(means, steps, strict=True)])
+        rises.append((above + below) / 2 - middle)
     variance = torch.cat([sigma.reshape(-1).square() for sigma in deviations])
     diagonal = batch_diagonal(trainer, batch)
     return Regularisation(

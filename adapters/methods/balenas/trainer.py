@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class BalenasSettings:
     images: int = setting(
         25_000, "N of Eqs. 13 to 18; 0 takes the number of images of the train split"
     )
-    samples: int = setting(1, "Monte-Carlo draws of alpha in each of its updates")
+    draws: int = setting(1, "Monte-Carlo samples of alpha in each of its updates")
     square_root: bool = setting(
         True, "divide by the root of s, as Vadam does; without it by s, as Eq. 17 is printed"
     )
@@ -81,7 +82,8 @@ class BalenasTrainer(AlphaTrainer):
 
     ``alphas`` are the means; ``settled_mixture`` and scores are their softmax, so that argmax of
     the mean decides. All draws of one update see the same validation batch. The prior takes the
-    place of alpha's weight decay. Raises HarnessError for precisions that are no precisions.
+    place of alpha's weight decay. Raises HarnessError for precisions that are no precisions, and
+    for rates and numbers that are none.
     """
 
     def __init__(self, context: TrainerContext, settings: BalenasSettings) -> None:
@@ -109,7 +111,7 @@ class BalenasTrainer(AlphaTrainer):
             with self._standing_at([mean.detach().clone() for mean in self._alphas]):
                 shared = next_weights(self, step)
         drawn: list[Tensor] = []
-        for _ in range(self.settings.samples):
+        for _ in range(self.settings.draws):
             drawn = self._drawn()
             with self._standing_at(drawn):
                 if second:
@@ -158,10 +160,21 @@ def _options(given: BalenasSettings, train_images: int) -> VadamOptions:
     prior, initial = PRESETS[given.preset]
     prior = given.prior_precision or prior
     initial = given.initial_precision or initial
-    if prior <= 0 or initial < prior or given.samples < 1:
+    if not 0 < prior <= initial < math.inf or given.draws < 1:
         raise HarnessError(
             f"balenas needs a prior precision above 0, an initial precision not below it and at "
-            f"least one sample; it was given {prior:g}, {initial:g} and {given.samples}"
+            f"least one of draws; it was given {prior:g}, {initial:g} and {given.draws}"
+        )
+    if given.images < 0:
+        raise HarnessError(
+            f"setting images of balenas is {given.images}; it must be above 0, or 0 for the number "
+            "of the train split"
+        )
+    rate, decays = given.alpha_learning_rate, (given.alpha_beta1, given.alpha_beta2)
+    if not 0 <= rate < math.inf or not all(0 <= decay < 1 for decay in decays):
+        raise HarnessError(
+            f"balenas needs a learning rate of alpha not below 0, and decays alpha_beta1 and "
+            f"alpha_beta2 from 0 to below 1; it was given {rate:g}, {decays[0]:g} and {decays[1]:g}"
         )
     return VadamOptions(
         learning_rate=given.alpha_learning_rate,

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.methods.balenas.distribution import ScoreDistribution
 from adapters.selectors.proxy_scores import Scorer
 from adapters.selectors.samples import best, selection
-from harness.errors import NotApplicable
+from harness.errors import HarnessError, NotApplicable
 from harness.methods import setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
@@ -31,8 +31,13 @@ def select(trained: TrainedSupernet, settings: TrainingFreeSettings) -> Selectio
     Section 3.3. Networks are newly initialised, all are scored on the same batch. A smaller sample
     is the beginning of a larger one. Architectures whose score does not exist never win. A
     candidate's score is the mean over the architectures that hold it. Raises NotApplicable for a
-    trainer that has learnt no distribution.
+    trainer that has learnt no distribution, HarnessError where nothing is to be drawn.
     """
+    if settings.samples < 1 or settings.batch < 0:
+        raise HarnessError(
+            f"balenas-tf needs at least one sample, and a batch above 0 or 0 for the proxy's own; "
+            f"it was given {settings.samples} and {settings.batch}"
+        )
     trainer = trained.trainer
     if not isinstance(trainer, ScoreDistribution):
         raise NotApplicable(

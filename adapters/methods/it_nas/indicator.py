@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.methods.it_nas.importance import Attention, forget, latest, selected, transformers
+from harness.errors import HarnessError
 from harness.methods import setting
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.evaluation import undisturbed
@@ -36,7 +37,8 @@ def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
 
     The softmax is over the indicator too, so that a row's scores sum to less than 1. Where a space
     keeps some edges of a node, those whose best candidate scores highest stay. Groups of inputs
-    are scored by the trainer. Raises NotApplicable for a supernet without indicator tokens.
+    are scored by the trainer. Raises NotApplicable for a supernet without indicator tokens,
+    HarnessError for a number of halves below 0.
 
     Attention is nearly the same for all candidates, so costs tell how firm the selection is:
     ``least-margin`` over the rows; ``changed-by-subset``, the share of rows that would select
@@ -44,6 +46,10 @@ def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
     ``changed-in-double`` and ``changed-by-order``, the same for a pass in double precision and for
     sums in single precision, forwards or backwards. ``attention-to-itself``: what is left to it.
     """
+    if settings.subsets < 0:
+        raise HarnessError(
+            f"setting subsets of indicator is {settings.subsets}; it must be 0 or above"
+        )
     attention = _measured(trained, settings.batch_statistics)
     scores = _scores(trained, {name: rows.mean(0) for name, rows in attention.items()})
     groups = [group for group in trained.space.choice_groups if group.name in attention]

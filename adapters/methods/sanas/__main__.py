@@ -21,11 +21,14 @@ from adapters.methods.sanas.pictures import (
 )
 from adapters.methods.sanas.sanity import cascade, mean_map
 from adapters.methods.sanas.trainer import SanasTrainer
+from harness import registry
 from harness.errors import HarnessError
 from harness.plan import Choice, make_plan
+from harness.records import RunSpec
+from harness.search_protocol import SearchProtocol
 from harness.suites import PROFILES, load
 from harness.supernets.running import trained_for
-from harness.supernets.trainers import Batch
+from harness.supernets.trainers import Batch, TrainerMethod
 from harness.tables.catalog import open_table
 from harness.threads import limit_threads
 from harness.workshop import Workshop
@@ -33,11 +36,15 @@ from harness.workshop import Workshop
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which supernet, and how many images and random starts of a map."""
+    """Which supernet, and how many images and random starts of a map.
+
+    task: of a suite with several; None for its first.
+    """
 
     suite: str
     profile: str
     row: str
+    task: str | None
     seed: int
     images: int
     starts: int
@@ -49,6 +56,7 @@ class Wanted:
 @click.option("--suite", default="saliency", show_default=True, help="The suite of the row.")
 @click.option("--profile", type=click.Choice(PROFILES), default="laptop", show_default=True)
 @click.option("--row", default="sanas", show_default=True, help="A row of the suite.")
+@click.option("--task", help="A task of the suite; its first one by default.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--images", type=click.IntRange(1), default=6, show_default=True)
 @click.option("--starts", type=click.IntRange(1), default=8, show_default=True)
@@ -95,14 +103,27 @@ def trained_with(wanted: Wanted) -> tuple[SanasTrainer, Batch]:
     Raises HarnessError for a row that makes no maps.
     """
     workshop = Workshop(wanted.device, wanted.data)
-    choice = Choice(wanted.profile, (wanted.seed,), (wanted.row,), None)
+    tasks = None if wanted.task is None else (wanted.task,)
+    choice = Choice(wanted.profile, (wanted.seed,), (wanted.row,), tasks)
     plan = make_plan(load(wanted.suite), choice, open_table, workshop)
+    refusal = HarnessError(f"row {wanted.row} makes no saliency maps; take a row of SANAS")
+    if not _makes_maps(plan.specs[0]):
+        raise refusal
     trained, data = trained_for(plan.specs[0], workshop)
     if not isinstance(trained.trainer, SanasTrainer):
-        raise HarnessError(f"row {wanted.row} makes no saliency maps; take a row of SANAS")
+        raise refusal
     generator = torch.Generator(trained.trainer.context.device)
     batches = data.valid_batches(generator, batch=wanted.images)
     return trained.trainer, next(iter(batches))
+
+
+def _makes_maps(spec: RunSpec) -> bool:
+    """Whether the run's trainer is one of SANAS, which is asked before it is trained."""
+    if isinstance(spec.protocol, SearchProtocol):
+        return False
+    trainer = spec.settings["parts"]["trainer"][0]
+    create = registry.load("supernet-trainers", trainer, TrainerMethod).create
+    return isinstance(create, type) and issubclass(create, SanasTrainer)
 
 
 if __name__ == "__main__":

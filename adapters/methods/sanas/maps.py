@@ -5,6 +5,7 @@ A map has the shape of the images. Perturbations are meant in pixels, black 0 an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,14 +61,20 @@ class MapSettings:
 
 
 def checked(settings: Any) -> None:
-    """Raise HarnessError for an attack that could never leave its start."""
+    """Raise HarnessError for an attack that could never leave its start, and for no attack."""
     if settings.start == "zero" and settings.target == "prediction":
         raise HarnessError(
             'start = "zero" never moves: the gradient of the cross-entropy with the own prediction '
             'is zero there; take start = "uniform", or target = "label"'
         )
-    if settings.epsilon <= 0:
+    if not 0 < settings.epsilon < math.inf:
         raise HarnessError(f"epsilon is {settings.epsilon:g}; it must be above 0")
+    if settings.steps < 1 or settings.gradient_samples < 1 or not settings.step_size >= 0:
+        raise HarnessError(
+            f"maps need at least one of steps and one of gradient_samples, and a step_size not "
+            f"below 0; they were given {settings.steps}, {settings.gradient_samples} and "
+            f"{settings.step_size:g}"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -38,15 +39,17 @@ class SanasTrainer(AlphaTrainer):
 
     Maps are made anew each time, by the settled mixture and batch statistics, and leave no trace in
     the first network. They and the second network's first weights are drawn from streams of their
-    own; only where the base draws its mixtures does the second network take draws from it too. A
-    progressive base begins its second network anew with each stage.
+    own; only where the base draws its mixtures does the second network take draws from it too, and
+    S4's noise operation draws from the run's stream in the passes of maps too. A progressive base
+    begins its second network anew with each stage.
 
     Chosen where the paper is silent, or cannot be meant as written: an attack starts at random,
     since at zero the gradient of Eq. 2 vanishes; it is held within epsilon, and its image between
     black and white; gradients do not pass through the maps. ``separate`` trains the first network
     for half of the epochs with alpha at rest, and keeps it from then on. ``multi-task`` lets the
     maps climb the attack's objective and descend the second network's loss, and both networks
-    descend the sum in one step, every third batch.
+    descend the sum in one step, every third batch. Raises HarnessError for intervals, weights and
+    numbers of steps by which a level would never take one.
     """
 
     base: ClassVar[TrainerMethod]
@@ -54,6 +57,7 @@ class SanasTrainer(AlphaTrainer):
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
         checked(settings)
+        _check_levels(settings)
         if settings.optimisation == "multi-task" and settings.saliency != "adversarial":
             raise HarnessError(
                 f"saliency {settings.saliency} has no objective to add up; multi-task needs "
@@ -218,6 +222,26 @@ class SanasTrainer(AlphaTrainer):
         super().load_state_dict(state)
         self.batches = int(state["batches"])
         self.second.load_state_dict(state["second"])
+
+
+def _check_levels(given: Any) -> None:
+    """Raise HarnessError for levels that never take a step."""
+    if min(given.alpha_every, given.second_every) < 1:
+        raise HarnessError(
+            f"alpha_every and second_every are {given.alpha_every} and {given.second_every}; they "
+            "must be at least 1, the batches from one step to the next"
+        )
+    weights = given.gamma, given.second_weight
+    if not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
+        raise HarnessError(
+            f"gamma and second_weight are {given.gamma:g} and {given.second_weight:g}; neither may "
+            "be below 0, and with both 0 alpha would have no loss"
+        )
+    if given.optimisation == "separate" and not 0 <= given.separate_share < 1:
+        raise HarnessError(
+            f"separate_share is {given.separate_share:g}; it must be from 0 to below 1, for alpha "
+            "rests in that share of the epochs"
+        )
 
 
 def _weighted_sum(
