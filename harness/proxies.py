@@ -24,7 +24,8 @@ class Proxy(Protocol):
     """Scores networks without training them; registered under ``nas_harness.proxies``.
 
     Higher is meant to be better. A score depends on the network's weights, which the caller draws,
-    on the batch, and on nothing random but the generator.
+    on the batch, and on nothing random but the generator. A proxy that watches layers as they are
+    called, by hooks, has a true ``watches_layers`` besides: supernets call few of theirs.
     """
 
     summary: str

@@ -47,10 +47,17 @@ class Workshop:
             raise HarnessError(
                 f"there is no device {self.device!r}; give cpu, cuda or cuda:1"
             ) from None
+        if device.type not in ("cpu", "cuda"):
+            raise HarnessError(f"device {self.device} is not supported; give cpu, cuda or cuda:1")
         if device.type == "cuda" and not torch.cuda.is_available():
             raise HarnessError(
                 f"device {self.device} was asked for, and torch {torch.__version__} finds no CUDA "
                 "here; leave --device out to run on the CPU"
+            )
+        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+            raise HarnessError(
+                f"device {self.device} was asked for, and this machine has "
+                f"{torch.cuda.device_count()}, numbered from cuda:0"
             )
         return device
 

@@ -81,6 +81,9 @@ def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     """All arrays of the file that are of any use. Nothing pickled is read."""
     parts = ("images", "bytes", "offsets", "labels")
     wanted = [f"{split}_{part}" for split in ("train", "test") for part in parts]
+    # numpy would take it for a pickle, and advise to load that.
+    if not zipfile.is_zipfile(path):
+        raise unreadable(path, ValueError("it is no .npz file"))
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in wanted if name in file}

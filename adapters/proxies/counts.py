@@ -33,6 +33,7 @@ class Flops:
     summary = "multiply-accumulates of one image"
     source = "the convention of NAS-Bench-201 (Dong and Yang, ICLR 2020)"
     batch = 1
+    watches_layers = True
 
     def score(
         self, network: nn.Module, batch: ProxyBatch, generator: torch.Generator

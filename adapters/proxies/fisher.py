@@ -23,6 +23,7 @@ class Fisher:
         "as in zero-cost-nas (Abdelfattah et al., ICLR 2021)"
     )
     batch = 64
+    watches_layers = True
 
     def score(
         self, network: nn.Module, batch: ProxyBatch, generator: torch.Generator

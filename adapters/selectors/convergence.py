@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
 from harness.supernets.choices import Scores, widened
@@ -37,6 +38,10 @@ class ConvergenceSettings(ValidationSettings):
         "how many rows, drawn at random, are measured; 0 for all. The others are decided by the "
         "trainer's scores, and so is which edges of a node stay",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 0, "tuning_epochs", "learning_rate_share", "edges")
 
 
 def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection:

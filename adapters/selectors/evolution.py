@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.samples import mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
@@ -31,6 +32,11 @@ class EvolutionSettings(ValidationSettings):
     mutants: int = setting(25, "children of a generation by mutation")
     crossovers: int = setting(25, "children of a generation by crossover")
     mutation_probability: float = setting(0.1, "with which each decision is drawn anew")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "population", "generations", "parents")
+        at_least(self, 0, "mutants", "crossovers", "mutation_probability")
 
 
 def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:

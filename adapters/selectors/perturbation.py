@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.projection import Projection, Rank, Round
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
@@ -55,6 +56,10 @@ class PerturbationSettings(ValidationSettings):
         0.1, "learning rate of tuning, constant, as a share of the search's first one"
     )
     alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 0, "tuning_epochs", "learning_rate_share")
 
 
 @dataclass(frozen=True)

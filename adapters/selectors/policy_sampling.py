@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.samples import best, selection
 from adapters.selectors.sampling import BatchSettings, on_batches
 from harness.errors import NotApplicable
@@ -32,6 +33,10 @@ class PolicySamplingSettings(BatchSettings):
         ("drawn", "likeliest"),
     )
     distinct: bool = setting(False, "draw until so many different ones are there")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "samples")
 
 
 def select(trained: TrainedSupernet, settings: PolicySamplingSettings) -> Selection:

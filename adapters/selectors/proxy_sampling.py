@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.proxy_scores import Scorer
 from adapters.selectors.samples import best, selection
 from harness.methods import setting
@@ -17,6 +18,10 @@ class ProxySamplingSettings:
     proxy: str = setting("naswot", "the registered proxy that ranks")
     samples: int = setting(100, "architectures drawn uniformly")
     batch: int = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "samples")
+        at_least(self, 0, "batch")
 
 
 def select(trained: TrainedSupernet, settings: ProxySamplingSettings) -> Selection:

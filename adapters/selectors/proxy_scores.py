@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import registry
+from harness.errors import NotApplicable
 from harness.proxies import Proxy, ProxyBatch
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
@@ -39,7 +40,7 @@ class Scorer:
 
     def __init__(self, trained: TrainedSupernet, proxy: str, batch: int) -> None:
         self._trained = trained
-        self._proxy = registry.load("proxies", proxy, Proxy)
+        self._name, self._proxy = proxy, registry.load("proxies", proxy, Proxy)
         self._size = min(batch or self._proxy.batch, len(trained.data.train.labels))
         self._generator = torch.Generator()
         self._generator.manual_seed(int(trained.rng.integers(2**63)))
@@ -66,7 +67,16 @@ class Scorer:
         return float("nan") if found is None else found
 
     def scores(self, mixtures: Sequence[Mixture], batch: ProxyBatch) -> list[float]:
-        """Of the supernet under each mixture."""
+        """Of the supernet under each mixture.
+
+        Raises NotApplicable for a proxy that ``watches_layers``: supernets compute the
+        convolutions of many layers as one, and the layers themselves are never called.
+        """
+        if getattr(self._proxy, "watches_layers", False):
+            raise NotApplicable(
+                f"proxy {self._name!r} watches layers one by one, and supernets compute many of "
+                "them as one; it scores stand-alone networks only, as 'proxy-sampling' does"
+            )
         supernet = self._trained.trainer.supernet
         return [self.score(MixedNetwork(supernet, each), batch) for each in mixtures]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.selectors.limits import at_least, share
 from adapters.selectors.samples import best, mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
@@ -28,6 +29,9 @@ class BatchSettings:
         False, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "batch")
+
 
 @dataclass(frozen=True)
 class SamplingSettings(BatchSettings):
@@ -45,6 +49,12 @@ class SamplingSettings(BatchSettings):
     valid_share: float = setting(
         1.0, "share of the validation split that finalists are evaluated on"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "samples", "rounds")
+        at_least(self, 0, "finalists")
+        share(self, "valid_share")
 
 
 def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
 from harness.methods import setting
@@ -39,6 +40,9 @@ class ParametersSettings:
     samples: int = setting(
         200, "architectures drawn, of which the one with most parameters is taken"
     )
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "samples")
 
 
 def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) -> Selection:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adapters.selectors.limits import at_least, share
 from harness.methods import setting
 from harness.supernets.evaluation import Evaluation, evaluate_each
 from harness.supernets.network import Mixture
@@ -26,6 +27,10 @@ class ValidationSettings:
     batch_statistics: bool = setting(
         True, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
+
+    def __post_init__(self) -> None:
+        share(self, "valid_share")
+        at_least(self, 0, "valid_batch")
 
 
 class Validation:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.selectors.limits import at_least
 from adapters.selectors.perturbation import NONE_RULES, omits_none
 from adapters.selectors.projection import Projection
 from adapters.selectors.proxy_scores import Scorer, total
@@ -36,12 +37,17 @@ class ZeroCostSettings:
     )
     none: str = setting("published", "whether `none` may win, as for `perturbation`", NONE_RULES)
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "proposals", "validation_batches")
+        at_least(self, 0, "batch")
+
 
 def select(trained: TrainedSupernet, settings: ZeroCostSettings) -> Selection:
     """Propose, then compare. Nothing is trained; any supernet will do, trained or not.
 
     All candidates of a decision are scored on the same batch, which is drawn anew for each. A
     candidate's score is the mean, over the proposals, of minus the proxy's score without it.
+    Raises NotApplicable for a proxy that ``watches_layers``.
     """
     scorer = Scorer(trained, settings.proxy, settings.batch)
     found = [_propose(trained, settings, scorer, number) for number in range(settings.proposals)]

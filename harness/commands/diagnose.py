@@ -46,7 +46,7 @@ _SHARED = (
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1."),
     click.option(
         "--data",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         metavar="FOLDER",
         help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
     ),

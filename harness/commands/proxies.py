@@ -45,9 +45,7 @@ def group() -> None:
     help="The accuracy to rank by, such as cifar10/ori-test/200/mean.",
 )
 @click.option("--dataset", required=True, help="The data set that the batch is drawn from.")
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="The folder of data sets."
-)
+@click.option("--data", type=click.Path(path_type=Path), help="The folder of data sets.")
 @click.option("--sample", type=click.IntRange(2), help="How many random cells.  [default: 500]")
 @click.option("--all", "every", is_flag=True, help="All cells of different function.")
 @click.option("--proxies", "names", default=DEFAULT, show_default=True)

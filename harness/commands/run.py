@@ -35,7 +35,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from harness.datasets import ImageDataset, Split
 from harness.supernets.frame import Frame
 from harness.supernets.trainers import Batch
 
+Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 EVALUATION_BATCH = 250
 """Images of one forward pass that takes no gradient."""
 
@@ -41,15 +42,20 @@ class SupernetData:
     def batch(
         self,
         split: DeviceSplit,
-        indices: np.ndarray[tuple[int], np.dtype[np.int64]],
+        indices: Indices,
         generator: torch.Generator,
         *,
         augmented: bool = True,
+        cutout_share: float = 1.0,
     ) -> Batch:
-        """The images at ``indices``, augmented by draws from ``generator``."""
+        """The images at ``indices``, augmented by draws from ``generator``.
+
+        cutout_share: probability of cutout, where the augmentation has any.
+        """
         where = torch.as_tensor(indices, device=split.labels.device)
+        augmentation = replace(self.augmentation, cutout_probability=cutout_share)
         images = (
-            split.augmented(where, self.augmentation, generator)
+            split.augmented(where, augmentation, generator)
             if augmented
             else split.normalised(where)
         )
@@ -78,21 +84,20 @@ class SupernetData:
 
 
 class ValidDraws:
-    """Batches of the validation split, shuffled anew whenever all were drawn."""
+    """Batches of the validation split, shuffled anew whenever all were drawn.
+
+    images: how many the split has. at: gives those at some indices.
+    """
 
     def __init__(
-        self,
-        data: SupernetData,
-        batch: int,
-        rng: np.random.Generator,
-        generator: torch.Generator,
+        self, images: int, batch: int, rng: np.random.Generator, at: Callable[[Indices], Batch]
     ) -> None:
-        self._data, self._rng, self._generator = data, rng, generator
-        self._batch = min(batch, len(data.valid.labels))
+        self._images, self._rng, self._at = images, rng, at
+        self._batch = min(batch, images)
         self._order = np.empty(0, dtype=np.int64)
 
     def __call__(self) -> Batch:
         if len(self._order) < self._batch:
-            self._order = self._rng.permutation(len(self._data.valid.labels))
+            self._order = self._rng.permutation(self._images)
         taken, self._order = self._order[: self._batch], self._order[self._batch :]
-        return self._data.batch(self._data.valid, taken, self._generator)
+        return self._at(taken)

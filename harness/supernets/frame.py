@@ -17,8 +17,8 @@ class Frame:
     clip: largest norm of the gradient of all weights, 0 for none.
     patch, channels, cells: of the supernet, as ``NetworkShape`` has them.
     crop_padding, flip, cutout: the augmentation of both splits; 0, False and 0 for none.
-    drop_path: rate at which candidates other than skip connections are dropped in the last epoch,
-        growing linearly from 0 (RobustDARTS).
+    drop_path: rate at which mixed edges are dropped in the last epoch, growing linearly from 0 in
+        the first (RobustDARTS).
     snapshots: after how many epochs, evenly spread and the last among them, the supernet is
         evaluated on ``valid``.
     hessian_every: every how many epochs the curvature in alpha is measured, 0 for never.
@@ -51,9 +51,16 @@ class Frame:
         span = self.learning_rate - self.final_learning_rate
         return self.final_learning_rate + span * share
 
+    def ramp_at(self, epoch: int) -> float:
+        """How far an epoch, counted from 0, is on a line from 0 in the first to 1 in the last.
+
+        It stays at 1 behind the last; 0 in an only one.
+        """
+        return min(epoch / max(self.epochs - 1, 1), 1.0)
+
     def drop_path_at(self, epoch: int) -> float:
-        """The rate of drop path in an epoch, counted from 0."""
-        return self.drop_path * min(epoch / self.epochs, 1.0)
+        """The rate of drop path in an epoch, counted from 0; the last one has all of it."""
+        return self.drop_path * self.ramp_at(epoch)
 
     def snapshot_epochs(self) -> frozenset[int]:
         """The epochs, from 0, after which the supernet is evaluated."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
+from harness.augmentation import DeviceSplit
 from harness.randomness import stream
-from harness.supernets.data import SupernetData, ValidDraws
+from harness.supernets.data import Indices, SupernetData, ValidDraws
 from harness.supernets.frame import Frame
-from harness.supernets.trainers import Step, SupernetTrainer
+from harness.supernets.trainers import Batch, Step, SupernetTrainer
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,15 @@ class EpochLoop:
         batch = min(trainer.batch_size(), len(self._data.train.labels))
         count = self.steps(batch)
         order = streams.rng.permutation(len(self._data.train.labels))
-        draws = ValidDraws(self._data, batch, streams.rng, streams.generator)
+        valid = self._data.valid
+        draws = ValidDraws(len(valid), batch, streams.rng, partial(self._batch, valid))
         for index in range(count):
             taken = order[index * batch : (index + 1) * batch]
             step = Step(
                 epoch=epoch,
                 index=index,
                 progress=min((epoch + index / count) / epochs, 1.0),
-                train=self._data.batch(self._data.train, taken, streams.generator),
+                train=self._batch(self._data.train, taken),
                 draw_valid=draws,
                 learning_rate=learning_rate,
             )
@@ -92,3 +95,8 @@ class EpochLoop:
                 trainer.architecture_step(step)
             yield trainer.weight_step(step)
         trainer.end_epoch(epoch)
+
+    def _batch(self, split: DeviceSplit, indices: Indices) -> Batch:
+        """Images of a split, augmented as the trainer has it at this moment."""
+        generator, share = self._streams.generator, self._trainer.cutout_share
+        return self._data.batch(split, indices, generator, cutout_share=share)

@@ -63,7 +63,9 @@ def split_settings(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the trainer and the selector are given: the method's own settings, then the suite's.
 
-    Raises UnknownName for a setting that neither has.
+    A setting goes to the one that has a field of that name, ``trainer-NAME`` and ``selector-NAME``
+    to that part. Raises UnknownName for a setting that neither has, HarnessError for one that both
+    have and that does not say which is meant.
     """
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
@@ -71,15 +73,28 @@ def split_settings(
     trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     for_trainer, for_selector = dict(method.trainer_settings), dict(method.selector_settings)
-    names = {each.name for each in dataclasses.fields(trainer.settings)}
-    others = {each.name for each in dataclasses.fields(selector.settings)}
+    places = {
+        f"{prefix}{each.name}": (part, each.name)
+        for prefixes, part, found in (
+            (("", "trainer_"), for_trainer, trainer.settings),
+            (("", "selector_"), for_selector, selector.settings),
+        )
+        for prefix in prefixes
+        for each in dataclasses.fields(found)
+    }
+    shared = {each.name for each in dataclasses.fields(trainer.settings)} & {
+        each.name for each in dataclasses.fields(selector.settings)
+    }
     for name, value in given.items():
         key = name.replace("-", "_")
-        if key in names:
-            for_trainer[key] = value
-        elif key in others:
-            for_selector[key] = value
-        else:
+        if key in shared:
+            raise HarnessError(
+                f"setting {name!r} is one of the trainer {method.trainer} and one of the selector "
+                f"{method.selector}; write trainer-{name} or selector-{name}"
+            )
+        if key not in places:
             kind = f"setting of {method.trainer} with {method.selector}"
-            raise UnknownName(kind, name, names | others)
+            raise UnknownName(kind, name, {field for _, field in places.values()})
+        part, field_name = places[key]
+        part[field_name] = value
     return for_trainer, for_selector

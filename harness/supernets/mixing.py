@@ -58,25 +58,29 @@ def joint_conv_bn(images: Tensor, parts: Sequence[ConvBn], scale: Tensor | None 
     return joint_norm(convolved, [part.norm for part in parts], scale)
 
 
-def joint_norm(images: Tensor, norms: Sequence[nn.BatchNorm2d], scale: Tensor | None) -> Tensor:
+def joint_norm(images: Tensor, norms: Sequence[nn.Module], scale: Tensor | None) -> Tensor:
     """Batch norms side by side in the channels, as one; ``scale`` multiplies the result.
 
     All have the same settings and are in the same mode. Their running statistics are updated.
+    Where other modules stand in their places, as synflow puts identities, nothing is normed.
     """
-    first = norms[0]
+    known = [norm for norm in norms if isinstance(norm, nn.BatchNorm2d)]
+    if not known:
+        return images if scale is None else images * scale[:, None, None]
+    first = known[0]
     gamma, beta = scale, None
     if first.affine:
-        gamma, beta = joined([n.weight for n in norms]), joined([n.bias for n in norms])
+        gamma, beta = joined([n.weight for n in known]), joined([n.bias for n in known])
         if scale is not None:
             gamma, beta = gamma * scale, beta * scale
     if not first.track_running_stats:
         return F.batch_norm(images, None, None, gamma, beta, training=True, eps=first.eps)
-    mean = joined([norm.get_buffer("running_mean") for norm in norms])
-    variance = joined([norm.get_buffer("running_var") for norm in norms])
+    mean = joined([norm.get_buffer("running_mean") for norm in known])
+    variance = joined([norm.get_buffer("running_var") for norm in known])
     momentum = first.momentum or 0.0
     normed = F.batch_norm(images, mean, variance, gamma, beta, first.training, momentum, first.eps)
     if first.training:
-        _store_statistics(norms, mean, variance)
+        _store_statistics(known, mean, variance)
     return normed
 
 
@@ -107,16 +111,17 @@ def dropped(images: Tensor, rate: float, generator: torch.Generator | None) -> T
     return images * _mask(images.shape, images, rate, generator)
 
 
-def drop_path(
-    images: Tensor, candidates: int, rate: float, generator: torch.Generator | None
-) -> Tensor:
-    """Drop each of the candidates side by side in the channels, image by image.
+def drop_path(images: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Drop whole images, the others scaled up."""
+    return images * kept_paths(1, images, rate, generator)[0]
 
-    What is left is scaled up.
+
+def kept_paths(paths: int, like: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """What drop path multiplies each of so many paths with, image by image of ``like``.
+
+    Shape (paths, images, 1, 1, 1): 0 at that rate, else what keeps the mean.
     """
-    mask = _mask((images.shape[0], candidates), images, rate, generator)
-    channels = images.shape[1] // candidates
-    return images * mask.repeat_interleave(channels, 1)[:, :, None, None]
+    return _mask((paths, like.shape[0], 1, 1, 1), like, rate, generator)
 
 
 def _mask(

@@ -87,7 +87,10 @@ class Supernet(nn.Module, ABC):
         raise NotApplicable("this supernet has no dropout behind skip connections")
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop whole candidates other than skip connections at this rate while training.
+        """Drop what a mixed edge gives, all its candidates at once, at this rate while training.
+
+        Image by image and edge by edge, in each cell anew; what is kept is scaled up (RobustDARTS's
+        code). Networks that mix on nodes drop what a node gives.
 
         Raises NotApplicable where a supernet cannot, which is the default.
         """

@@ -125,6 +125,9 @@ class SupernetTrainer(ABC):
         self.constraint: Callable[[Mixture], Mixture] | None = None
         """Changes every mixture that ``loss`` is asked of; selectors that decide edges one by one
         while training goes on fix the decided ones with it."""
+        self.cutout_share = 1.0
+        """Probability of the frame's cutout on each image that the loop hands out; R-DARTS ramps it
+        up."""
 
     def replace_supernet(self, supernet: Supernet) -> None:
         """Go on with another supernet and fresh momentum, as progressive methods do; called from

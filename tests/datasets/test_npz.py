@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,20 @@ def test_a_truncated_file_is_refused(kept: int, tmp_path: Path) -> None:
     path = save(tmp_path / "mine.npz")
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(HarnessError, match=r"mine\.npz is damaged or cut short"):
+        NPZ.load(path)
+
+
+@pytest.mark.parametrize("name", ["noise", "array", "pickle"])
+def test_what_is_no_npz_file_is_refused_in_plain_words(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    if name == "noise":
+        path.write_bytes(np.random.default_rng(0).bytes(1000))
+    elif name == "pickle":
+        path.write_bytes(pickle.dumps({"train_labels": [1, 2]}))
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    with pytest.raises(HarnessError, match=r"mine\.npz is damaged .*: it is no \.npz file$"):
         NPZ.load(path)
 
 

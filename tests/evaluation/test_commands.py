@@ -6,6 +6,7 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -51,6 +52,24 @@ def test_a_training_is_printed_and_kept(
     assert (result["seed"], result["protocol"], result["epochs"]) == (3, "tiny", 1)
     assert result["rules"]["channels"] == 2
     assert not result["fresh"]
+
+
+def test_data_may_be_the_file_itself(
+    protocol: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """As docs/datasets.md says of ``npz``."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, 8, 8), dtype=np.uint8)
+    labels = np.arange(12) % 3
+    arrays = {f"{part}_{what}": array
+              for part in ("train", "test")
+              for what, array in (("images", images), ("labels", labels))}  # fmt: skip
+    for name in ("mine.npz", "other.npz"):
+        np.savez(tmp_path / name, **arrays)
+    words = ["train", "nas-bench-201", CELLS[0], "--protocol", protocol, "--dataset", "npz"]
+    assert run([*words, "--data", str(tmp_path)]) == 1
+    assert "one .npz file, not 2" in capsys.readouterr().err
+    assert run([*words, "--data", str(tmp_path / "mine.npz")]) == 0
 
 
 def test_what_was_trained_is_a_table_that_can_be_imported(

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from harness import suites, supernet_protocols
+from harness.errors import HarnessError, UnknownName
 from harness.suites import MethodEntry
 from harness.supernet_plan import PlannedSupernet
 from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from harness.supernets.methods import load_method
+from harness.supernets.methods import SupernetMethod, load_method, split_settings
 
 SHOT = "nas-bench-1shot1"
 
@@ -21,7 +22,23 @@ def test_every_row_of_a_shipped_suite_is_a_method(name: str) -> None:
     suite = suites.load(name)
     for profile in suite.file.profile:
         for entry in suite.methods(profile):
-            load_method(entry.name)
+            method = load_method(entry.name)
+            if isinstance(method, SupernetMethod):
+                split_settings(method, entry.settings)
+
+
+def test_a_setting_that_trainer_and_selector_share_says_whose_it_is() -> None:
+    method = load_method("it-nas+perturbation")
+    assert isinstance(method, SupernetMethod)
+    with pytest.raises(HarnessError, match="write trainer-none or selector-none"):
+        split_settings(method, {"none": "omitted"})
+    given = {"trainer-none": "kept", "selector-none": "omitted", "tuning-epochs": 1}
+    assert split_settings(method, given) == (
+        {"none": "kept"},
+        {"none": "omitted", "tuning_epochs": 1},
+    )
+    with pytest.raises(UnknownName, match="nonne"):
+        split_settings(method, {"trainer-nonne": "kept"})
 
 
 def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
@@ -38,6 +55,10 @@ def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
     [
         ("darts-pt", "nas-bench-201", "nas-bench-201", "frame", {"epochs": 100}),
         ("darts-pt", "s1", "robustdarts", "frame", {}),
+        ("r-darts-dp", "s2", "robustdarts", "trainer", {"order": "second"}),
+        ("r-darts-l2", "s2", "robustdarts", "trainer", {"order": "second"}),
+        ("darts-es", "s2", "robustdarts", "trainer", {"order": "second"}),
+        ("darts-ada", "s2", "robustdarts", "trainer", {"order": "second"}),
         ("drnas-progressive", "darts", "darts", "trainer", {"alpha_learning_rate": 6e-4}),
         (
             "drnas-progressive",

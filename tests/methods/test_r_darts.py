@@ -12,6 +12,8 @@ from adapters.methods.differentiable import darts, r_darts
 from adapters.methods.differentiable.r_darts import GridTrainer
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness.errors import HarnessError
+from harness.supernets.data import SupernetData
+from harness.supernets.trainers import Batch
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]
@@ -34,7 +36,46 @@ def test_four_searches_with_the_published_rates_of_drop_path() -> None:
     for epoch in (0, 25, 75, 125, 175, 199):
         trainer.begin_epoch(epoch)
         found.append(trainer.supernet.drop_path)
-    assert found == pytest.approx([0.0, 0.0, 0.1, 0.2, 0.3, 0.6 * 49 / 50])
+    middle = 25 / 49
+    assert found == pytest.approx([0.0, 0.0, 0.2 * middle, 0.4 * middle, 0.6 * middle, 0.6])
+
+
+def test_cutout_grows_with_the_rate_and_searches_are_judged_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert r_darts.DROP_PATH.frame[""]["cutout"] == 16
+    found: list[float] = []
+    batch: Any = SupernetData.batch
+
+    def noting(self: SupernetData, *given: Any, cutout_share: float) -> Batch:
+        found.append(cutout_share)
+        kept: Batch = batch(self, *given, cutout_share=cutout_share)
+        return kept
+
+    monkeypatch.setattr(SupernetData, "batch", noting)
+    frame = replace(SMALL, epochs=6, cutout=2)
+    trainer = made(r_darts.DROP_PATH, NAS_BENCH_201, frame, settings={"grid": "0.6,0"})
+    for epoch in range(6):
+        run_epoch(trainer, epoch)
+    # In each of an epoch's two steps one batch to train on and one for alpha; two to judge by.
+    ramp = [*[0.0] * 4, *[0.5] * 4, *[1.0] * 4]
+    assert found == [*ramp, 0.0, 0.0, *[0.0] * 12, 0.0, 0.0]
+    # A selector that goes on training does so with the cutout of the search that won.
+    trainer.accuracies = [90.0, 80.0]
+    trainer.begin_epoch(6)
+    assert (trainer.supernet.drop_path, trainer.cutout_share) == (0.6, 1.0)
+
+
+def test_without_drop_path_it_is_darts_without_cutout(train: Trains) -> None:
+    cut = train(r_darts.DROP_PATH, NAS_BENCH_201, replace(SMALL, cutout=2), grid="0")
+    assert_same(cut, train(darts.TRAINER, NAS_BENCH_201))
+
+
+def test_drop_path_resumes_in_every_search_to_the_same_bits(train: Trains) -> None:
+    frame = replace(SMALL, epochs=6, cutout=2)
+    whole = train(r_darts.DROP_PATH, NAS_BENCH_201, frame, grid="0,0.3,0.6")
+    parts = train(r_darts.DROP_PATH, NAS_BENCH_201, frame, grid="0,0.3,0.6", cut=(1, 2, 3, 5))
+    assert_same(whole, parts)
 
 
 @pytest.mark.parametrize("best", [0, 1, 2])

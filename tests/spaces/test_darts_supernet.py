@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from adapters.spaces.darts.plain import plain_logits
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import EdgeSite, SupernetOptions
+from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Mixture, one_hot_mixture
 from tests.spaces.test_darts_networks import reference_images
 from tests.spaces.test_nas_bench_201_networks import fill, trainable
@@ -292,15 +294,57 @@ def test_rates_act_in_training_only(space: DartsSpace, rate: str) -> None:
     assert torch.equal(run(supernet, 1), run(supernet, 2))
 
 
-def test_drop_path_spares_skip_connections_and_dropout_everything_else() -> None:
-    skips = tuple(("skip_connect", source) for source in (0, 1) * 4)
+def test_dropout_spares_all_but_skip_connections() -> None:
     convolutions = tuple(("sep_conv_3x3", source) for source in (0, 1) * 4)
-    for cell, rate in ((skips, "drop_path"), (convolutions, "skip_dropout")):
-        lone = one_hot_mixture(S2, Genotype(cell, cell), "cpu")
-        supernet = make(S2)
-        usual = supernet(images(), lone)
-        getattr(supernet, f"set_{rate}")(0.9)
-        torch.testing.assert_close(supernet(images(), lone), usual)
+    lone = one_hot_mixture(S2, Genotype(convolutions, convolutions), "cpu")
+    supernet = make(S2)
+    usual = supernet(images(), lone)
+    supernet.set_skip_dropout(0.9)
+    torch.testing.assert_close(supernet(images(), lone), usual)
+
+
+class Summing(nn.Module):
+    def forward(self, outputs: list[Tensor], weights: Tensor) -> Tensor:
+        return torch.stack([w * y for w, y in zip(weights, outputs, strict=True)]).sum(0)
+
+
+LONE_SKIPS = (((2,), (), (0, 2), *[(2,)] * 11),) * 2
+"""Columns of DARTS's operations but ``none``: skip connections, an empty edge, one with a pool."""
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (PLAIN, {}),
+        (SupernetOptions(partial_channels=2), {}),
+        (SupernetOptions(combiner=lambda site: Summing()), {}),
+        (PLAIN, {"active": LONE_SKIPS, "inactive_constant": True}),
+    ],
+    ids=["plain", "partial", "combined", "constants"],
+)
+@pytest.mark.parametrize("cells", [1, 3])
+def test_drop_path_drops_all_of_an_edge(
+    cells: int, options: SupernetOptions, changes: dict[str, Any]
+) -> None:
+    """The first cell's edges are multiplied with what is drawn first."""
+    supernet = make(DARTS, options, replace(SHAPE, cells=cells))
+    assert supernet.cells[0]._place.reduction == (cells == 1)
+    for module in supernet.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()  # Each image by itself.
+    outputs: list[Tensor] = []
+    supernet.cells[0].register_forward_hook(lambda module, given, output: outputs.append(output))
+    weights = replace(mixture(supernet), **changes)
+    supernet.set_drop_path(0.4)
+    supernet.generator = torch.Generator().manual_seed(1)
+    supernet(images(), weights)
+    (dropped,) = outputs
+    kept = kept_paths(14, images(), 0.4, torch.Generator().manual_seed(1)).reshape(14, -1).T
+    supernet.set_drop_path(0.0)
+    for image, found, keeps in zip(images(), dropped, kept, strict=True):
+        outputs.clear()
+        supernet(image[None], replace(weights, edge_weights=(keeps.double(),) * 2))
+        torch.testing.assert_close(outputs[0][0], found)
 
 
 def test_the_options_dropout_is_the_first() -> None:

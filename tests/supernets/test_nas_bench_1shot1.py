@@ -20,6 +20,7 @@ from adapters.training.nas_bench_1shot1 import plain
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import EdgeSite, SupernetOptions
+from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Active, Mixture, one_hot_mixture
 from tests.supernets.plain_nas_bench_1shot1 import PlainOneShot
 
@@ -342,6 +343,25 @@ def test_drop_path_follows_the_generator_and_stops_in_evaluation() -> None:
     evaluated = network.eval()(images_of(FLAT), mixture(SPACE_1))
     network.set_drop_path(0.0)
     assert torch.equal(network(images_of(FLAT), mixture(SPACE_1)), evaluated)
+
+
+@pytest.mark.parametrize("partial", [1, 2])
+def test_drop_path_drops_all_that_a_node_gives(partial: int) -> None:
+    network = supernet(SPACE_1, replace(FLAT, cells=1), partial_channels=partial)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()  # Each image by itself.
+    images, mixed = images_of(FLAT, 8), mixture(SPACE_1)
+    network.set_drop_path(0.4)
+    network.generator = torch.Generator().manual_seed(1)
+    dropped = network(images, mixed)
+    rows = len(SPACE_1.choice_groups[0].rows)
+    kept = kept_paths(rows, images, 0.4, torch.Generator().manual_seed(1))
+    network.set_drop_path(0.0)
+    others = (None,) * (len(mixed.weights) - 1)
+    for image, found, weights in zip(images, dropped, kept.reshape(rows, -1).T, strict=True):
+        lone = replace(mixed, edge_weights=(weights, *others))
+        assert close(network(image[None], lone)[0], found)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from harness import registry
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import EdgeSite, SupernetOptions, SupernetSpace
+from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Mixture, active_columns, one_hot_mixture
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)
@@ -361,10 +363,12 @@ def test_combiner_takes_the_place_of_the_weighted_sum(shape: NetworkShape, parti
     assert [each.calls for each in made] == [1, 1, 0, 1, 1, 1] * cells_there
 
 
-def test_drop_path_drops_images_and_keeps_the_mean() -> None:
+@pytest.mark.parametrize("operation", [SKIP, CONV_1X1, CONV_3X3, POOL])
+def test_drop_path_drops_images_and_keeps_the_mean(operation: int) -> None:
     network = supernet(FLAT)
     network.generator = torch.Generator().manual_seed(3)
-    images, mixed = images_of(FLAT, 1), one_hot_mixture(SPACE, Cell((0, 0, 0, POOL, 0, 0)), "cpu")
+    images = images_of(FLAT, 1)
+    mixed = one_hot_mixture(SPACE, Cell((0, 0, 0, operation, 0, 0)), "cpu")
     (mixing,) = (network._mix(mixed, torch.float64),)
     cell = network.cells[0]
     x = random(2000, 4, 2, 2)
@@ -381,19 +385,30 @@ def test_drop_path_drops_images_and_keeps_the_mean() -> None:
     assert torch.equal(network(images, mixed), first)
 
 
-def test_drop_path_leaves_skips_alone_and_convolutions_not() -> None:
-    network = supernet(FLAT)
-    network.set_drop_path(0.5)
-    x = random(64, 4, 2, 2)
-
-    def through(operation: int) -> Tensor:
-        mixed = one_hot_mixture(SPACE, Cell((0, 0, 0, operation, 0, 0)), "cpu")
-        out: Tensor = network.cells[0](x, network._mix(mixed, torch.float64))
-        return out
-
-    assert torch.equal(through(SKIP), x)
-    gone = (through(CONV_3X3).flatten(1) == 0).all(1).double().mean()
-    assert 0.25 < gone < 0.75
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ({}, {}),
+        ({"partial_channels": 2}, {}),
+        ({"combiner": Recording}, {}),
+        ({}, {"active": (((1,), (3,), (), (0, 2), (1,), (4,)),), "inactive_constant": True}),
+    ],
+    ids=["plain", "partial", "combined", "constants"],
+)
+def test_drop_path_drops_all_of_an_edge(options: dict[str, Any], changes: dict[str, Any]) -> None:
+    network = supernet(replace(FLAT, cells=1), **options)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()  # Each image by itself.
+    betas, images = random(6, seed=3), images_of(FLAT, 8)
+    network.set_drop_path(0.4)
+    network.generator = torch.Generator().manual_seed(1)
+    dropped = network(images, replace(mixture(), edge_weights=(betas,), **changes))
+    kept = kept_paths(6, images, 0.4, torch.Generator().manual_seed(1))
+    network.set_drop_path(0.0)
+    for image, found, weights in zip(images, dropped, kept.reshape(6, -1).T, strict=True):
+        mixed = replace(mixture(), edge_weights=(betas * weights,), **changes)
+        assert close(network(image[None], mixed)[0], found)
 
 
 def test_skip_dropout_drops_values_behind_skips() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,22 +13,25 @@ import torch
 
 from adapters.methods.differentiable import darts, fixed_alpha
 from adapters.methods.sampled import single_path, untrained
-from adapters.proxies.naswot import NASWOT
 from adapters.selectors import (
     convergence,
     evolution,
     magnitude,
     perturbation,
+    policy_sampling,
     proxy_sampling,
     sampling,
     sentinels,
     zero_cost_pt,
 )
+from adapters.selectors.proxy_scores import MixedNetwork, Scorer
 from adapters.selectors.samples import mean_by_candidate
+from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, ToySpace, train_toy
-from harness.errors import NotApplicable
+from harness.errors import HarnessError, NotApplicable
 from harness.methods import make_settings
+from harness.supernets.choices import SupernetOptions
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import one_hot_mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
@@ -54,18 +57,49 @@ class Counting:
 
 @pytest.fixture(autouse=True)
 def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """naswot, and the one above as ``counting``."""
-    known = {"naswot": NASWOT, "counting": Counting()}
+    """The registered ones, and the one above as ``counting``."""
     real: Callable[..., Any] = registry.load
 
     def load(kind: str, name: str, contract: type[Any]) -> Any:
-        return known[name] if kind == "proxies" else real(kind, name, contract)
+        return Counting() if (kind, name) == ("proxies", "counting") else real(kind, name, contract)
 
     monkeypatch.setattr(registry, "load", load)
 
 
 def run(selector: SelectorMethod, trained: TrainedSupernet, **given: Any) -> Selection:
     return selector.select(trained, make_settings("selector", selector.settings, given))
+
+
+# -- settings
+
+
+@pytest.mark.parametrize(
+    ("selector", "given"),
+    [
+        (perturbation.SELECTOR, {"valid_share": -1.0}),
+        (perturbation.SELECTOR, {"valid_share": float("nan")}),
+        (perturbation.SELECTOR, {"valid_batch": -4}),
+        (perturbation.SELECTOR, {"tuning_epochs": -3}),
+        (perturbation.PROGRESSIVE_MAGNITUDE, {"learning_rate_share": -0.1}),
+        (convergence.SELECTOR, {"edges": -1}),
+        (sampling.SELECTOR, {"samples": 0}),
+        (sampling.SELECTOR, {"valid_share": 1.5}),
+        (policy_sampling.SELECTOR, {"batch": 0}),
+        (policy_sampling.SELECTOR, {"samples": 0}),
+        (evolution.SELECTOR, {"population": 0}),
+        (evolution.SELECTOR, {"valid_share": 0.0}),
+        (zero_cost_pt.SELECTOR, {"proposals": 0}),
+        (proxy_sampling.SELECTOR, {"samples": 0}),
+        (sentinels.PARAMETERS, {"samples": 0}),
+    ],
+)
+def test_numbers_without_meaning_are_refused(
+    selector: SelectorMethod, given: dict[str, float]
+) -> None:
+    """When a suite is planned, before anything is trained."""
+    ((name, value),) = given.items()
+    with pytest.raises(HarnessError, match=f"^setting {name} is {value!r}; it must be"):
+        make_settings("selector", selector.settings, given)
 
 
 # -- magnitude
@@ -219,6 +253,29 @@ def test_zero_cost_pt_keeps_what_the_proxy_misses_most() -> None:
     assert gaps.tolist() == [128.0] * 3, "two cells of 8 x 8 weights"
     assert found.costs["proxy-evaluations"] == 3 * 9
     assert found.notes == ("1 distinct architectures in 3 proposals",)
+
+
+@pytest.mark.parametrize("proxy", ["snip", "synflow", "synflow-log"])
+def test_zero_cost_pt_scores_real_supernets(proxy: str) -> None:
+    """Their layers are computed jointly, batch norms included, which synflow takes out."""
+    trained = _nas_bench_201()
+    scorer = Scorer(trained, proxy, batch=8)
+    plain = NAS_BENCH_201.plain_supernet(trained.shape, SupernetOptions())
+    plain.load_state_dict(trained.supernet.state_dict())
+    mixture, batch = trained.trainer.settled_mixture(), scorer.batch()
+    (found,) = scorer.scores([mixture], batch)
+    assert found == pytest.approx(scorer.score(MixedNetwork(plain, mixture), batch), rel=1e-4)
+
+
+@pytest.mark.parametrize("proxy", ["fisher", "flops"])
+def test_zero_cost_pt_refuses_a_proxy_that_watches_layers(proxy: str) -> None:
+    with pytest.raises(NotApplicable, match=f"'{proxy}' watches layers"):
+        run(zero_cost_pt.SELECTOR, _nas_bench_201(), proxy=proxy, proposals=1, batch=8)
+
+
+def _nas_bench_201() -> TrainedSupernet:
+    space = cast("ToySpace", NAS_BENCH_201)
+    return train_toy(replace(fixed_alpha.TRAINER, trains=False), seed=0, space=space)
 
 
 def test_zero_cost_pt_compares_its_proposals(monkeypatch: pytest.MonkeyPatch) -> None:

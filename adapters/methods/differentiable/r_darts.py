@@ -42,7 +42,8 @@ class DropPathSettings(WeightDecaySettings):
     """The published grid of drop path rates."""
 
     grid: str = setting(
-        "0, 0.2, 0.4, 0.6", "rates of drop path that a line from 0 leads to at the end of a search"
+        "0, 0.2, 0.4, 0.6",
+        "rates of drop path in the last epoch of a search, reached in a line from 0 in the first",
     )
 
 
@@ -59,8 +60,8 @@ class GridTrainer(StagedTrainer):
         self.regularise(self.grid[0], 0.0)
 
     @abstractmethod
-    def regularise(self, strength: float, progress: float) -> None:
-        """Set the strength in the present search, whose progress is 0 to 1."""
+    def regularise(self, strength: float, ramp: float) -> None:
+        """Set the strength; ``ramp`` is 0 in a search's first epoch, 1 in its last."""
 
     def resting_epochs(self, length: int) -> int:
         return int(self.settings.alpha_from_epoch)
@@ -77,7 +78,8 @@ class GridTrainer(StagedTrainer):
         chosen = self.stage
         if epoch >= self.context.frame.epochs:
             chosen = self.accuracies.index(max(self.accuracies))
-        self.regularise(self.grid[chosen], min(before / length, 1.0))
+        frame = replace(self.context.frame, epochs=length)
+        self.regularise(self.grid[chosen], frame.ramp_at(before))
 
     def architecture_step(self, step: Step) -> None:
         self._draw_valid = step.draw_valid
@@ -144,10 +146,11 @@ class WeightDecayTrainer(GridTrainer):
     Deviation: in the paper every search's architecture is trained from scratch and judged by that
     training's validation accuracy. ``judged_by`` offers the accuracy of the mixture instead; to
     compare trained architectures, run ``darts`` at each strength as a row of its own, by the
-    frame's ``weight_decay`` or ``drop_path`` in a suite.
+    frame's ``weight_decay`` or ``drop_path`` in a suite. The published searches are of second
+    order, and so is the protocol ``robustdarts``; the default is the first.
     """
 
-    def regularise(self, strength: float, progress: float) -> None:
+    def regularise(self, strength: float, ramp: float) -> None:
         for group in self.optimizer.param_groups:
             group["weight_decay"] = strength * self.context.frame.weight_decay
 
@@ -156,11 +159,10 @@ class DropPathTrainer(GridTrainer):
     """R-DARTS (DP): DARTS with drop path up to 0, 0.2, 0.4 and 0.6, the best kept (Section 5.3).
 
     As R-DARTS (L2) otherwise, of which the deviation holds here too; 200 epochs are four searches.
-    The rate grows in a line within each search, by the frame's rule: it would be reached one epoch
-    after the last, and candidates other than skip connections are dropped one by one. Deviations:
-    the published code reaches it in the last epoch, and drops the mixture of an edge as a whole,
-    skip connections with it. The published searches also ramp up cutout and leave it out where the
-    rate is 0; here augmentation is the frame's.
+    As in the published code, what a mixed edge gives is dropped as a whole, image by image, skip
+    connections with it; the rate grows in a line within each search, from 0 in its first epoch to
+    all of it in its last. So does the probability of the frame's cutout (16 pixels as published),
+    on train and validation images; at rate 0 there is none. Searches are judged without cutout.
     """
 
     def __init__(self, context: TrainerContext, settings: DropPathSettings) -> None:
@@ -168,8 +170,14 @@ class DropPathTrainer(GridTrainer):
             raise HarnessError(f"the grid of R-DARTS is {settings.grid!r}; rates are below 1")
         super().__init__(context, settings)
 
-    def regularise(self, strength: float, progress: float) -> None:
-        self.supernet.set_drop_path(strength * progress)
+    def regularise(self, strength: float, ramp: float) -> None:
+        self.supernet.set_drop_path(strength * ramp)
+        self.cutout_share = ramp if strength else 0.0
+
+    def end_epoch(self, epoch: int) -> None:
+        """Searches are judged without cutout, of which they have seen more or less."""
+        self.cutout_share = 0.0
+        super().end_epoch(epoch)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -208,8 +216,9 @@ DROP_PATH = TrainerMethod(
     source=_SOURCE,
     settings=DropPathSettings,
     create=DropPathTrainer,
-    frame={"": {"epochs": 200}},
+    frame={"": {"epochs": 200, "cutout": 16}},
     optimises="weights on train, alpha on valid, in turn",
     cost=_COST,
     memory=_MEMORY,
+    version=2,
 )

@@ -24,7 +24,7 @@ from adapters.spaces.darts.operations import (
 from adapters.spaces.darts.skeleton import CellPlace
 from harness.errors import NotApplicable
 from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions
-from harness.supernets.mixing import drop_path, dropped, weighted_sum
+from harness.supernets.mixing import dropped, weighted_sum
 
 _POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
@@ -98,6 +98,7 @@ class MixedCell(nn.Module):
 
     def forward(self, before: Tensor, previous: Tensor, mix: Mix) -> Tensor:
         nodes = [self.older(before), self.newer(previous)]
+        kept = mix.kept(previous)
         mixed: dict[int, list[_Output]] = {node: [] for node in NODES}
         passing: dict[int, list[_Output]] = {node: [] for node in NODES}
         for source in ROWS_FROM:
@@ -106,13 +107,13 @@ class MixedCell(nn.Module):
                 rest = images[:, self._width :]
                 images = images[:, : self._width]
                 for output in self._passing(rest, source, mix):
-                    passing[EDGES[output.row][0]].append(output)
+                    passing[EDGES[output.row][0]].append(_behind(output, kept))
             outputs = self._combined if self.combiners else self._weighted
             for output in outputs(images, source, mix):
-                mixed[EDGES[output.row][0]].append(output)
+                mixed[EDGES[output.row][0]].append(_behind(output, kept))
             if source > 0:
                 target = source + 1
-                entering = _Entering(mixed[target], passing[target], mix.constants.get(target))
+                entering = _Entering(mixed[target], passing[target], mix.constant(target, kept))
                 nodes.append(self._node(entering, nodes[0]))
         return torch.cat(nodes[2:], dim=1)
 
@@ -131,7 +132,7 @@ class MixedCell(nn.Module):
     def _weighted(self, images: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
         """What leaves a node, weighted by the mixture."""
         yield from self._convolved(images, source, mix, scaled=True)
-        if mix.chance.drop_path or mix.chance.skip_dropout:
+        if mix.chance.skip_dropout:
             for output in self._plain(images, source, mix):
                 yield output._replace(weight=mix.weight(output.row, output.operation))
         else:
@@ -139,10 +140,6 @@ class MixedCell(nn.Module):
         if rows := mix.leaving(source, "noise"):
             weights = mix.matrix(("noise",), rows).view(-1, 1, 1, 1, 1)
             drawn = noise(images, (len(rows),), self._stride(source), mix.chance.generator)
-            if rate := mix.chance.drop_path:
-                drawn = torch.stack(
-                    [drop_path(each, 1, rate, mix.chance.generator) for each in drawn]
-                )
             for row, each in zip(rows, (drawn * weights).unbind(), strict=True):
                 yield _Output(row, "noise", each, None)
 
@@ -156,9 +153,7 @@ class MixedCell(nn.Module):
         for output in self._plain(images, source, mix):
             found[output.row][output.operation] = output.images
         for row in mix.leaving(source, "noise"):
-            drawn = noise(images, (), stride, mix.chance.generator)
-            rate = mix.chance.drop_path
-            found[row]["noise"] = drop_path(drawn, 1, rate, mix.chance.generator) if rate else drawn
+            found[row]["noise"] = noise(images, (), stride, mix.chance.generator)
         for row, by_name in found.items():
             if mix.columns[row]:
                 outputs = [by_name.get(name, zeros) for name in self._group.candidates[row]]
@@ -184,21 +179,17 @@ class MixedCell(nn.Module):
             chance = mix.chance
             if name == "skip_connect" and chance.skip_dropout:
                 wide = dropped(wide, chance.skip_dropout, chance.generator)
-            elif name != "skip_connect" and chance.drop_path:
-                wide = drop_path(wide, len(rows), chance.drop_path, chance.generator)
             for row, each in zip(rows, torch.split(wide, self._width, dim=1), strict=True):
                 yield _Output(row, name, each, None)
 
     def _plain(self, images: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
-        """Poolings and identities of every edge, with what chance does to each, unweighted."""
+        """Poolings and identities of every edge, dropout behind the latter, unweighted."""
         chance = mix.chance
         for name, shared in self._shared(images, source, mix):
             for row in mix.leaving(source, name):
                 each = shared
                 if name == "skip_connect" and chance.skip_dropout:
                     each = dropped(each, chance.skip_dropout, chance.generator)
-                elif name != "skip_connect" and chance.drop_path:
-                    each = drop_path(each, 1, chance.drop_path, chance.generator)
                 yield _Output(row, name, each, None)
 
     def _products(self, images: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
@@ -249,6 +240,14 @@ class MixedCell(nn.Module):
 
     def _stride(self, source: int) -> int:
         return 2 if self._place.reduction and source < 2 else 1
+
+
+def _behind(output: _Output, kept: Tensor | None) -> _Output:
+    """An output behind the drop path of its edge."""
+    if kept is None:
+        return output
+    keeps = kept[output.row]
+    return output._replace(weight=keeps if output.weight is None else output.weight * keeps)
 
 
 def _edge_weight(mix: Mix, row: int) -> Tensor | None:

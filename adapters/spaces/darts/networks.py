@@ -113,7 +113,7 @@ class Cell(nn.Module):
         layer = self.operations[place]
         images: Tensor = layer(nodes[self._inputs[place][1]])
         if self.training and self.drop_path and not isinstance(layer, nn.Identity):
-            images = drop_path(images, 1, self.drop_path, self.generator)
+            images = drop_path(images, self.drop_path, self.generator)
         return images
 
 

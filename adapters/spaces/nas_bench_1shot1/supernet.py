@@ -18,7 +18,7 @@ from adapters.spaces.nas_bench_1shot1.choices import choice_groups, choosing_nod
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, narrowed
-from harness.supernets.mixing import ConvBn, drop_path, joint_conv_bn, weighted_sum
+from harness.supernets.mixing import ConvBn, joint_conv_bn, kept_paths, weighted_sum
 from harness.supernets.network import Mixture, Supernet
 
 _Parent = tuple[int, Tensor | None]
@@ -34,7 +34,8 @@ class OneShotNetwork(Supernet):
     ``shape.channels`` is the width of the nodes in the first stack; each stack doubles it. The
     pools are padded by one pixel, as published, so that 32 pixels become 17 and 9. Batch norms
     outside the mixed operations learn, the one of the head does not. In the flat skeleton, stem and
-    head are those of the stand-alone networks and no pool stands between the cells.
+    head are those of the stand-alone networks and no pool stands between the cells. The published
+    network has no drop path; here it drops the mixed operations of nodes.
     """
 
     def __init__(
@@ -133,6 +134,15 @@ class _Mix:
     drop_path: float
     generator: torch.Generator | None
 
+    def kept(self, images: Tensor) -> Tensor | None:
+        """What drop path multiplies each node of a cell with, shape (nodes, images, 1, 1, 1).
+
+        Drawn anew each time; None for 1.
+        """
+        if not self.drop_path:
+            return None
+        return kept_paths(len(self.operations), images, self.drop_path, self.generator)
+
     def live(self) -> set[int]:
         """The nodes that reach the output; the others need not be computed."""
         waiting, found = [max(self.parents)], set[int]()
@@ -181,7 +191,7 @@ class OneShotCell(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, images: Tensor, mix: _Mix) -> Tensor:
-        live = mix.live()
+        live, kept = mix.live(), mix.kept(images)
         output = len(self._group.rows) + 1
         projected = self._projected(images, mix, live | {output})
         states: dict[int, Tensor] = {}
@@ -190,7 +200,8 @@ class OneShotCell(nn.Module):
             if node in live:
                 x = _entering(mix.parents[node], {0: projected.get(node, zeros), **states})
                 x = _raised(x, [weight for _, weight in mix.idlers.get(node, ())])
-                states[node] = self._mixed(x, node - 1, mix)
+                mixed = self._mixed(x, node - 1, mix)
+                states[node] = mixed if kept is None else mixed * kept[node - 1]
         outgoing = {node: weight for node, weight in mix.parents[output] if weight is not None}
         idle = dict(mix.idlers.get(output, ()))
         joined = torch.cat(
@@ -246,12 +257,9 @@ class OneShotCell(nn.Module):
         outputs: dict[str, Tensor] = {}
         for name in mix.operations[row]:
             if name in _KERNELS:
-                images = self.relu(_conv_bn(convolutions[name])(x))
+                outputs[name] = self.relu(_conv_bn(convolutions[name])(x))
             else:
-                images = F.max_pool2d(x, 3, stride=1, padding=1)
-            if mix.drop_path:
-                images = drop_path(images, 1, mix.drop_path, mix.generator)
-            outputs[name] = images
+                outputs[name] = F.max_pool2d(x, 3, stride=1, padding=1)
         return outputs
 
 

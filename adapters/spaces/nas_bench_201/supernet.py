@@ -7,7 +7,7 @@ behind them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -26,9 +26,9 @@ from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, na
 from harness.supernets.mixing import (
     ConvBn,
     Weighted,
-    drop_path,
     dropped,
     joint_conv_bn,
+    kept_paths,
     weighted_sum,
 )
 from harness.supernets.network import Mixture, Supernet
@@ -82,7 +82,7 @@ class CellSupernet(Supernet):
         group = self.groups[0]
         weights = mixture.weights[0].to(dtype)
         edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
-        constants = _constants(mixture, dtype)
+        constants = _constants(mixture)
         every = tuple(range(group.shape[1]))
         active = mixture.active[0] if mixture.active else (every,) * len(group.rows)
         training = self.training
@@ -94,7 +94,7 @@ class CellSupernet(Supernet):
             weights=[row.unbind() for row in weights.unbind()],
             rows=weights.unbind(),
             edge_weights=None if edge_weights is None else edge_weights.to(dtype).unbind(),
-            constants=constants,
+            constants=None if constants is None else constants.to(dtype),
             skip_dropout=self.skip_dropout if training else 0.0,
             drop_path=self.drop_path if training else 0.0,
             generator=self.generator,
@@ -107,18 +107,40 @@ class _Mix:
 
     columns: for each edge the active operations and their columns. weights: a scalar for each edge
     and column, its edge's weight not yet in it; rows: the same as one tensor an edge. constants:
-    node -> what the candidates that are not active add to its every value, where they do.
+    what the candidates of each edge that are not active add to its every value, shape (edges,),
+    where they do.
     """
 
     columns: tuple[dict[str, int], ...]
     weights: list[tuple[Tensor, ...]]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
-    constants: dict[int, Tensor]
+    constants: Tensor | None
     skip_dropout: float
     drop_path: float
     generator: torch.Generator | None
-    _scales: dict[tuple[str, tuple[int, ...], int], Tensor] = field(default_factory=dict)
+    _scales: dict[object, Tensor] = field(default_factory=dict)
+
+    def kept(self, images: Tensor) -> Tensor | None:
+        """What drop path multiplies each edge of a cell with, shape (edges, images, 1, 1, 1).
+
+        Drawn anew each time; None for 1.
+        """
+        if not self.drop_path:
+            return None
+        return kept_paths(len(EDGES), images, self.drop_path, self.generator)
+
+    def constant(self, node: int, kept: Tensor | None) -> Tensor | None:
+        """What is not active adds to every value of a node; None where nothing is added."""
+        if self.constants is None:
+            return None
+        edges = list(EDGES_INTO[node])
+        if kept is not None:
+            return (kept[edges] * self.constants[edges].view(-1, 1, 1, 1, 1)).sum(0)
+        key = "constant", node
+        if key not in self._scales:
+            self._scales[key] = self.constants[edges].sum()
+        return self._scales[key]
 
     def leaving(self, source: int, operation: str) -> tuple[int, ...]:
         """The edges from a node on which an operation is active."""
@@ -142,14 +164,11 @@ class _Mix:
         return self._scales[key]
 
 
-def _constants(mixture: Mixture, dtype: torch.dtype) -> dict[int, Tensor]:
-    """What is not active, as a number added to each node."""
+def _constants(mixture: Mixture) -> Tensor | None:
+    """What is not active, as a number added to what each edge gives."""
     rows = mixture.constants(0)
-    if rows is None:
-        return {}
     edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
-    scaled = (rows if edge_weights is None else rows * edge_weights).to(dtype)
-    return {node: scaled[list(edges)].sum() for node, edges in EDGES_INTO.items()}
+    return rows if rows is None or edge_weights is None else rows * edge_weights
 
 
 _FROM = {
@@ -159,22 +178,31 @@ _FROM = {
 """Node -> the edges that leave it."""
 
 
-@dataclass
-class _Sum:
-    """What adds up to a node: summands, and summands with a scalar weight."""
+class _Nodes:
+    """What adds up to each node: summands, and summands with a weight.
 
-    plain: list[Tensor] = field(default_factory=list)
-    weighted: list[Weighted] = field(default_factory=list)
+    kept: what all of an edge is multiplied with besides, as drop path has it.
+    """
 
-    def add(self, images: Tensor, weight: Tensor | None) -> None:
+    def __init__(self, kept: Tensor | None) -> None:
+        self._kept = kept
+        self._plain: dict[int, list[Tensor]] = {node: [] for node in EDGES_INTO}
+        self._weighted: dict[int, list[Weighted]] = {node: [] for node in EDGES_INTO}
+
+    def add(self, edge: int, images: Tensor, weight: Tensor | None) -> None:
+        """Add what an edge gives to the node that it leads to."""
+        node = EDGES[edge][0]
+        if self._kept is not None:
+            keeps = self._kept[edge]
+            weight = keeps if weight is None else weight * keeps
         if weight is None:
-            self.plain.append(images)
+            self._plain[node].append(images)
         else:
-            self.weighted.append((images, weight))
+            self._weighted[node].append((images, weight))
 
-    def value(self, like: Tensor) -> Tensor:
+    def value(self, node: int, like: Tensor) -> Tensor:
         """The sum; zeros of the shape of ``like`` where nothing was added."""
-        return weighted_sum(self.plain, self.weighted, like)
+        return weighted_sum(self._plain[node], self._weighted[node], like)
 
 
 class MixedCell(nn.Module):
@@ -208,8 +236,8 @@ class MixedCell(nn.Module):
                 self.combiners[name] = options.combiner(site)
 
     def forward(self, images: Tensor, mix: _Mix) -> Tensor:
-        mixed = {node: _Sum() for node in EDGES_INTO}
-        passing = {node: _Sum() for node in EDGES_INTO}
+        kept = mix.kept(images)
+        mixed, passing = _Nodes(kept), _Nodes(kept)
         node = images
         for source in _FROM:
             x = node
@@ -221,23 +249,22 @@ class MixedCell(nn.Module):
             else:
                 self._mix(x, source, mix, mixed)
             target = source + 1
-            node = mixed[target].value(like=x)
-            if target in mix.constants:
-                node = node + mix.constants[target]
+            node = mixed.value(target, like=x)
+            constant = mix.constant(target, kept)
+            if constant is not None:
+                node = node + constant
             if self._partial > 1:
-                node = torch.cat([node, passing[target].value(like=rest)], dim=1)
+                node = torch.cat([node, passing.value(target, like=rest)], dim=1)
                 node = F.channel_shuffle(node, self._partial)
         return node
 
-    def _mix(self, x: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+    def _mix(self, x: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
         """Add what leaves a node, weighted, to the nodes that it leads to."""
         for edge, operation, images in self._outputs(x, source, mix, scaled=True):
-            if operation in _KERNELS:
-                sums[EDGES[edge][0]].plain.append(images)
-            else:
-                sums[EDGES[edge][0]].weighted.append((images, mix.weight(edge, operation)))
+            weight = None if operation in _KERNELS else mix.weight(edge, operation)
+            nodes.add(edge, images, weight)
 
-    def _combine(self, x: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+    def _combine(self, x: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
         """The same, with the candidates of an edge joined by its combiner."""
         outputs: dict[int, dict[str, Tensor]] = {edge: {} for edge in _FROM[source]}
         for edge, operation, images in self._outputs(x, source, mix, scaled=False):
@@ -248,7 +275,7 @@ class MixedCell(nn.Module):
                 names = self._group.candidates[edge]
                 combiner = self.combiners[self._group.rows[edge]]
                 joined = combiner([by_name.get(name, zeros) for name in names], mix.rows[edge])
-                sums[EDGES[edge][0]].add(joined, mix.edge_weight(edge))
+                nodes.add(edge, joined, mix.edge_weight(edge))
 
     def _outputs(
         self, x: Tensor, source: int, mix: _Mix, *, scaled: bool
@@ -264,17 +291,12 @@ class MixedCell(nn.Module):
                 scale = mix.scale(operation, edges, x.shape[1]) if scaled else None
                 parts = [self._convolution(edge, operation) for edge in edges]
                 wide = joint_conv_bn(relu, parts, scale)
-                if mix.drop_path:
-                    wide = drop_path(wide, len(edges), mix.drop_path, mix.generator)
                 for edge, images in zip(edges, torch.split(wide, x.shape[1], dim=1), strict=True):
                     yield edge, operation, images
         if edges := mix.leaving(source, "avg_pool_3x3"):
             pooled = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
             for edge in edges:
-                kept = (
-                    drop_path(pooled, 1, mix.drop_path, mix.generator) if mix.drop_path else pooled
-                )
-                yield edge, "avg_pool_3x3", kept
+                yield edge, "avg_pool_3x3", pooled
         for edge in mix.leaving(source, "skip_connect"):
             rate = mix.skip_dropout
             yield edge, "skip_connect", dropped(x, rate, mix.generator) if rate else x
@@ -287,8 +309,8 @@ class MixedCell(nn.Module):
         return part
 
 
-def _pass_by(rest: Tensor, source: int, mix: _Mix, sums: Mapping[int, _Sum]) -> None:
+def _pass_by(rest: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
     """Add the channels that are not mixed to the nodes that a node leads to."""
     for edge in _FROM[source]:
         if mix.columns[edge]:
-            sums[EDGES[edge][0]].add(rest, mix.edge_weight(edge))
+            nodes.add(edge, rest, mix.edge_weight(edge))
