@@ -124,10 +124,10 @@ class _Worker(Generic[Job, Result]):
 
     def end(self) -> None:
         """End it now: what it is doing is lost."""
-        self.pipe.close()
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()
+        self.pipe.close()
 
 
 @contextlib.contextmanager
@@ -154,8 +154,10 @@ def _work(pipe: Connection[Any, Any], do: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Mouth.pipe = pipe
-    while True:
-        pipe.send(_answer(do, pipe.recv()))
+    # Without a parent there is nobody to tell of it.
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            pipe.send(_answer(do, pipe.recv()))
 
 
 def _answer(do: Callable[[Any], Any], job: Any) -> _Done:

@@ -227,6 +227,9 @@ def pretended_device() -> Iterator[torch.device]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "Generator", PretendedGenerator)
         patch.setattr(torch, "load", loaded)
+        # Torch built for CUDA would look for a driver there.
+        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
+            patch.setattr(torch.optim.Optimizer, name, lambda self: None, raising=False)
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "get_device_name", lambda device: "pretended")
         patch.setattr(torch.cuda, "synchronize", lambda device: None)
