@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, check_ranges
 from harness.supernets.choices import Scores, widened
 from harness.supernets.decisions import Decisions
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
@@ -41,7 +41,9 @@ class ConvergenceSettings(ValidationSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 0, "tuning_epochs", "learning_rate_share", "edges")
+        check_ranges(
+            self, tuning_epochs=NOT_NEGATIVE, learning_rate_share=NOT_NEGATIVE, edges=NOT_NEGATIVE
+        )
 
 
 def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection:

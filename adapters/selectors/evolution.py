@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.samples import mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _TRIES = 10
@@ -35,8 +35,15 @@ class EvolutionSettings(ValidationSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "population", "generations", "parents")
-        at_least(self, 0, "mutants", "crossovers", "mutation_probability")
+        check_ranges(
+            self,
+            population=COUNT,
+            generations=COUNT,
+            parents=COUNT,
+            mutants=NOT_NEGATIVE,
+            crossovers=NOT_NEGATIVE,
+            mutation_probability=NOT_NEGATIVE,
+        )
 
 
 def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:

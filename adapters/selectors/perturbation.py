@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.projection import Projection, Rank, Round
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, check_ranges
 from harness.supernets.choices import narrowed_scores
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
@@ -59,7 +59,7 @@ class PerturbationSettings(ValidationSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 0, "tuning_epochs", "learning_rate_share")
+        check_ranges(self, tuning_epochs=NOT_NEGATIVE, learning_rate_share=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)

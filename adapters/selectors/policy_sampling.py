@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.samples import best, selection
 from adapters.selectors.sampling import BatchSettings, on_batches
 from harness.errors import NotApplicable
 from harness.methods import setting
+from harness.setting_ranges import COUNT, check_ranges
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _DRAWS = 1000
@@ -36,7 +36,7 @@ class PolicySamplingSettings(BatchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "samples")
+        check_ranges(self, samples=COUNT)
 
 
 def select(trained: TrainedSupernet, settings: PolicySamplingSettings) -> Selection:

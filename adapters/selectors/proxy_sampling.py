@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.proxy_scores import Scorer
 from adapters.selectors.samples import best, selection
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 
@@ -20,8 +20,7 @@ class ProxySamplingSettings:
     batch: int = setting(0, "training images of the one batch; 0 takes the proxy's own number")
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "samples")
-        at_least(self, 0, "batch")
+        check_ranges(self, samples=COUNT, batch=NOT_NEGATIVE)
 
 
 def select(trained: TrainedSupernet, settings: ProxySamplingSettings) -> Selection:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters.selectors.limits import at_least, share
 from adapters.selectors.samples import best, mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, PART, check_ranges
 from harness.supernets.evaluation import evaluate_each
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
@@ -30,7 +30,7 @@ class BatchSettings:
     )
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "batch")
+        check_ranges(self, batch=COUNT)
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class SamplingSettings(BatchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "samples", "rounds")
-        at_least(self, 0, "finalists")
-        share(self, "valid_share")
+        check_ranges(self, samples=COUNT, rounds=COUNT, finalists=NOT_NEGATIVE, valid_share=PART)
 
 
 def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
 from harness.methods import setting
+from harness.setting_ranges import COUNT, check_ranges
 from harness.supernets.choices import AnySupernetSpace
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 from harness.torch_randomness import torch_seeded
@@ -42,7 +42,7 @@ class ParametersSettings:
     )
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "samples")
+        check_ranges(self, samples=COUNT)
 
 
 def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) -> Selection:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapters.selectors.limits import at_least, share
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, PART, check_ranges
 from harness.supernets.evaluation import Evaluation, evaluate_each
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import TrainedSupernet
@@ -29,8 +29,7 @@ class ValidationSettings:
     )
 
     def __post_init__(self) -> None:
-        share(self, "valid_share")
-        at_least(self, 0, "valid_batch")
+        check_ranges(self, valid_share=PART, valid_batch=NOT_NEGATIVE)
 
 
 class Validation:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from adapters.selectors.limits import at_least
 from adapters.selectors.perturbation import NONE_RULES, omits_none
 from adapters.selectors.projection import Projection
 from adapters.selectors.proxy_scores import Scorer, total
 from adapters.selectors.samples import best
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 
@@ -38,8 +38,7 @@ class ZeroCostSettings:
     none: str = setting("published", "whether `none` may win, as for `perturbation`", NONE_RULES)
 
     def __post_init__(self) -> None:
-        at_least(self, 1, "proposals", "validation_batches")
-        at_least(self, 0, "batch")
+        check_ranges(self, proposals=COUNT, validation_batches=COUNT, batch=NOT_NEGATIVE)
 
 
 def select(trained: TrainedSupernet, settings: ZeroCostSettings) -> Selection:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from harness.commands import options
 from harness.commands.progress import reporting
 from harness.suites import PROFILES
 from harness.threads import limit_threads
@@ -43,13 +44,8 @@ _SHARED = (
     click.option("--row", required=True, help="A row of the suite that trains a supernet."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
     click.option("--task", help="The task, where the row has several."),
-    click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1."),
-    click.option(
-        "--data",
-        type=click.Path(path_type=Path),
-        metavar="FOLDER",
-        help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
-    ),
+    options.device,
+    options.data,
     click.option(
         "--output",
         type=click.Path(path_type=Path, file_okay=False),

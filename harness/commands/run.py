@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import options
 from harness.errors import HarnessError
 from harness.suites import PROFILES
 from harness.threads import limit_threads
@@ -32,13 +33,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--methods", metavar="A,B", callback=_names, help="Only these rows of the suite.")
 @click.option("--tasks", metavar="A,B", callback=_names, help="Only these tasks.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
-)
+@options.device
+@options.data
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--store", type=click.Path(path_type=Path), help="Run store.  [default: in the home]")
 @click.option("--retry-failed", is_flag=True, help="Try failed runs again.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import options
 from harness.commands.progress import reporting
 from harness.threads import limit_threads
 
@@ -19,12 +20,7 @@ if TYPE_CHECKING:
 @click.argument("space")
 @click.argument("architecture")
 @click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
-)
+@options.data
 @click.option(
     "--protocol",
     default="digits-small",
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     help="The evaluation protocol.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
+@options.device
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train(  # noqa: PLR0913 - one parameter an option
     space: str,

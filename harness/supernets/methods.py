@@ -72,29 +72,25 @@ def split_settings(
 
     trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
-    for_trainer, for_selector = dict(method.trainer_settings), dict(method.selector_settings)
-    places = {
-        f"{prefix}{each.name}": (part, each.name)
-        for prefixes, part, found in (
-            (("", "trainer_"), for_trainer, trainer.settings),
-            (("", "selector_"), for_selector, selector.settings),
-        )
-        for prefix in prefixes
-        for each in dataclasses.fields(found)
+    fields = {
+        "trainer": {field.name for field in dataclasses.fields(trainer.settings)},
+        "selector": {field.name for field in dataclasses.fields(selector.settings)},
     }
-    shared = {each.name for each in dataclasses.fields(trainer.settings)} & {
-        each.name for each in dataclasses.fields(selector.settings)
-    }
+    found = {"trainer": {**method.trainer_settings}, "selector": {**method.selector_settings}}
     for name, value in given.items():
         key = name.replace("-", "_")
-        if key in shared:
+        part, _, rest = key.partition("_")
+        if rest in fields.get(part, ()):
+            found[part][rest] = value
+            continue
+        owners = [part for part, names in fields.items() if key in names]
+        if len(owners) > 1:
             raise HarnessError(
                 f"setting {name!r} is one of the trainer {method.trainer} and one of the selector "
                 f"{method.selector}; write trainer-{name} or selector-{name}"
             )
-        if key not in places:
+        if not owners:
             kind = f"setting of {method.trainer} with {method.selector}"
-            raise UnknownName(kind, name, {field for _, field in places.values()})
-        part, field_name = places[key]
-        part[field_name] = value
-    return for_trainer, for_selector
+            raise UnknownName(kind, name, fields["trainer"] | fields["selector"])
+        found[owners[0]][key] = value
+    return found["trainer"], found["selector"]

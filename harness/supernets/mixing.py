@@ -6,7 +6,7 @@ them, so that a mixture costs little more than its convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -113,15 +113,44 @@ def dropped(images: Tensor, rate: float, generator: torch.Generator | None) -> T
 
 def drop_path(images: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
     """Drop whole images, the others scaled up."""
-    return images * kept_paths(1, images, rate, generator)[0]
+    return images * _mask((images.shape[0], 1, 1, 1), images, rate, generator)
 
 
-def kept_paths(paths: int, like: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+def kept_paths(
+    paths: int, like: Tensor, rate: float, generator: torch.Generator | None
+) -> Tensor | None:
     """What drop path multiplies each of so many paths with, image by image of ``like``.
 
-    Shape (paths, images, 1, 1, 1): 0 at that rate, else what keeps the mean.
+    Shape (paths, images, 1, 1, 1), drawn anew each time: 0 at that rate, else what keeps the mean.
+    None for 1, at rate 0.
     """
+    if not rate:
+        return None
     return _mask((paths, like.shape[0], 1, 1, 1), like, rate, generator)
+
+
+class EdgeConstants:
+    """What the candidates that are not active add to every value of the nodes.
+
+    of_edges: what they make of each edge, shape (edges,); None where they add nothing. into: node
+    -> the edges that lead to it.
+    """
+
+    def __init__(self, of_edges: Tensor | None, into: Mapping[int, Sequence[int]]) -> None:
+        self._of_edges, self._into = of_edges, into
+        self._sums: dict[int, Tensor] = {}
+
+    def at(self, node: int, kept: Tensor | None) -> Tensor | None:
+        """What is added to a node behind drop path; None where nothing is."""
+        if self._of_edges is None:
+            return None
+        edges = list(self._into[node])
+        if kept is not None:
+            return (kept[edges] * self._of_edges[edges].view(-1, 1, 1, 1, 1)).sum(0)
+        # The same for all cells of a pass.
+        if node not in self._sums:
+            self._sums[node] = self._of_edges[edges].sum()
+        return self._sums[node]
 
 
 def _mask(

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.methods.black_box.draws import check_at_least, draw_unseen, mutation_of
+from adapters.methods.black_box.draws import draw_unseen, mutation_of
 from adapters.methods.black_box.ensemble import Ensemble, Shape, Training
 from harness.errors import UnknownName
 from harness.methods import BlackBoxMethod, SearchContext, Trial, setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.spaces import AnySpace
 
 _PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want of new mutants
@@ -56,8 +57,8 @@ class Bananas:
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
         positive = ("initial", "batch", "candidates", "members", "layers", "width", "batch_size")
-        check_at_least("bananas", settings, **dict.fromkeys(positive, 1))
-        check_at_least("bananas", settings, epochs=0, learning_rate=0.0)
+        check_ranges(settings, of="bananas", **dict.fromkeys(positive, COUNT))
+        check_ranges(settings, of="bananas", epochs=NOT_NEGATIVE, learning_rate=NOT_NEGATIVE)
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._mutation = settings.mutation and mutation_of(context.space, settings.mutation)

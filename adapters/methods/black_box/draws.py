@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import HarnessError, UnknownName
+from harness.errors import UnknownName
 from harness.spaces import AnySpace
 
 
@@ -35,13 +35,3 @@ def mutation_of(space: AnySpace, name: str) -> str:
     if name not in space.mutations:
         raise UnknownName(f"mutation of {space.name}", name, space.mutations)
     return name
-
-
-def check_at_least(method: str, settings: Any, **least: float) -> None:
-    """Raise HarnessError for the first setting that is below the least it may be."""
-    for name, lowest in least.items():
-        value = getattr(settings, name)
-        if value < lowest:
-            raise HarnessError(
-                f"setting {name} of {method} is {value!r}; it must be at least {lowest}"
-            )

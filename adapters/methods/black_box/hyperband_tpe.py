@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adapters.methods.black_box.brackets import ROUNDING, SIZES, plan_brackets
-from adapters.methods.black_box.draws import check_at_least
 from adapters.methods.black_box.hyperband import Halving
 from harness.methods import BlackBoxMethod, SearchContext, Trial, setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.spaces import Epochs
 
 if TYPE_CHECKING:
@@ -54,8 +54,12 @@ class HyperbandTpe:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_at_least(
-            "hyperband-tpe", settings, num_samples=1, random_fraction=0.0, minimum_observations=0
+        check_ranges(
+            settings,
+            of="hyperband-tpe",
+            num_samples=COUNT,
+            random_fraction=NOT_NEGATIVE,
+            minimum_observations=NOT_NEGATIVE,
         )
         brackets = plan_brackets(
             "hyperband-tpe",

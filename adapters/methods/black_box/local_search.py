@@ -6,8 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.methods.black_box.draws import check_at_least, draw_unseen
+from adapters.methods.black_box.draws import draw_unseen
 from harness.methods import BlackBoxMethod, SearchContext, Trial, setting
+from harness.setting_ranges import COUNT, check_ranges
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LocalSearch:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_at_least("local-search", settings, initial=1)
+        check_ranges(settings, of="local-search", initial=COUNT)
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._seen: set[Any] = set()

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters.methods.black_box.draws import check_at_least, mutation_of
+from adapters.methods.black_box.draws import mutation_of
 from harness.errors import HarnessError
 from harness.methods import BlackBoxMethod, SearchContext, Trial, setting
+from harness.setting_ranges import COUNT, check_ranges
 
 _BLOCK = 64  # tournaments drawn at once: one call of the generator for each would cost more
 
@@ -41,7 +42,7 @@ class RegularisedEvolution:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_at_least("regularised-evolution", settings, population=1, tournament=1)
+        check_ranges(settings, of="regularised-evolution", population=COUNT, tournament=COUNT)
         if not settings.replacement and settings.tournament > settings.population:
             raise HarnessError(
                 f"setting tournament of regularised-evolution is {settings.tournament}; without "

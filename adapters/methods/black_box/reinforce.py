@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, sqrt
 
-from adapters.methods.black_box.draws import check_at_least
 from harness.errors import HarnessError
 from harness.methods import BlackBoxMethod, SearchContext, Trial, setting
+from harness.setting_ranges import NOT_NEGATIVE, check_ranges
 
 FIRST_MOMENT, SECOND_MOMENT, EPSILON = 0.9, 0.999, 1e-8
 """Adam's constants: the defaults of ``torch.optim.Adam``, which the published code leaves."""
@@ -40,8 +40,12 @@ class Reinforce:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_at_least(
-            "reinforce", settings, learning_rate=0.0, baseline_momentum=0.0, initial_deviation=0.0
+        check_ranges(
+            settings,
+            of="reinforce",
+            learning_rate=NOT_NEGATIVE,
+            baseline_momentum=NOT_NEGATIVE,
+            initial_deviation=NOT_NEGATIVE,
         )
         if settings.baseline_momentum >= 1.0:
             raise HarnessError(

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import COUNT, check_ranges
 from harness.methods import setting
+from harness.setting_ranges import COUNT, check_ranges
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step, TrainerMethod

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.drnas import DrnasTrainer
-from adapters.methods.differentiable.ranges import NOT_NEGATIVE, check_ranges
 from adapters.methods.differentiable.stages import (
     StagedTrainer,
     StageSettings,
@@ -22,6 +21,7 @@ from adapters.methods.differentiable.stages import (
 )
 from harness.errors import NotApplicable
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, SHARE, check_ranges
 from harness.supernets.choices import AnySupernetSpace, SupernetOptions
 from harness.supernets.network import Supernet
 from harness.supernets.trainers import TrainerContext, TrainerMethod
@@ -173,7 +173,7 @@ def _options(space: AnySupernetSpace, settings: ProgressiveDrnasSettings) -> Sup
         settings,
         first_partial_channels=NOT_NEGATIVE,
         last_partial_channels=NOT_NEGATIVE,
-        last_share=(0, 1),
+        last_share=SHARE,
     )
     candidates = None
     if space.name == "darts":

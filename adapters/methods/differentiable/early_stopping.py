@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.supernets.choices import Scores
 from harness.supernets.hessian import batch_eigenvalue
 from harness.supernets.trainers import Batch, Step, TrainerContext, TrainerMethod

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import TEMPERATURE, check_ranges
 from harness.methods import setting
+from harness.setting_ranges import TEMPERATURE, check_ranges
 from harness.supernets.choices import AnySupernetSpace, SupernetOptions
 from harness.supernets.network import Active, Mixture
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod

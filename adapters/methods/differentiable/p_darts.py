@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from adapters.methods.differentiable.ranges import NOT_NEGATIVE, RATE, check_ranges
 from adapters.methods.differentiable.stages import (
     StagedTrainer,
     StageSettings,
@@ -19,6 +18,7 @@ from adapters.methods.differentiable.stages import (
     named,
 )
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, RATE, SHARE, check_ranges
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
@@ -159,8 +159,8 @@ def _dropped_skips(space: AnySupernetSpace, settings: PDartsSettings) -> bool:
 def _options(space: AnySupernetSpace, settings: PDartsSettings) -> SupernetOptions:
     check_ranges(
         settings,
-        second_share=(0, 1),
-        third_share=(0, 1),
+        second_share=SHARE,
+        third_share=SHARE,
         first_dropout=RATE,
         second_dropout=RATE,
         third_dropout=RATE,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import COUNT, check_ranges
 from harness.methods import setting
+from harness.setting_ranges import COUNT, check_ranges
 from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, Scores, SupernetOptions
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod

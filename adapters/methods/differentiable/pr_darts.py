@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import COUNT, TEMPERATURE, check_ranges
 from harness.errors import NotApplicable
 from harness.methods import setting
+from harness.setting_ranges import COUNT, SHARE, TEMPERATURE, Range, check_ranges
 from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, SupernetOptions
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
@@ -65,10 +65,10 @@ class PrDartsTrainer(AlphaTrainer):
             settings,
             first_temperature=TEMPERATURE,
             last_temperature=TEMPERATURE,
-            stretch_from=(-math.inf, -1e-6),
+            stretch_from=Range(-math.inf, -1e-6),
             stretch_to=COUNT,
             active=COUNT,
-            drop_rate=(0, 1),
+            drop_rate=SHARE,
         )
         super().__init__(context, settings)
         self.temperature = settings.first_temperature

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import NOT_NEGATIVE, check_ranges
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, check_ranges
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod

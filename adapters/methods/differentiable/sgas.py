@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from adapters.methods.differentiable.darts import AlphaSettings, AlphaTrainer
-from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, check_ranges
 from adapters.methods.differentiable.sgas_criteria import (
     Rows,
     certainty,
@@ -20,6 +19,7 @@ from adapters.methods.differentiable.sgas_criteria import (
     without_none,
 )
 from harness.methods import setting
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.decisions import Decisions
 from harness.supernets.evaluation import evaluate_each

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.methods.it_nas.importance import Attention, forget, latest, selected, transformers
-from harness.errors import HarnessError
 from harness.methods import setting
+from harness.setting_ranges import NOT_NEGATIVE, check_ranges
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture
@@ -46,10 +46,7 @@ def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
     ``changed-in-double`` and ``changed-by-order``, the same for a pass in double precision and for
     sums in single precision, forwards or backwards. ``attention-to-itself``: what is left to it.
     """
-    if settings.subsets < 0:
-        raise HarnessError(
-            f"setting subsets of indicator is {settings.subsets}; it must be 0 or above"
-        )
+    check_ranges(settings, of="indicator", subsets=NOT_NEGATIVE)
     attention = _measured(trained, settings.batch_statistics)
     scores = _scores(trained, {name: rows.mean(0) for name, rows in attention.items()})
     groups = [group for group in trained.space.choice_groups if group.name in attention]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from adapters.methods.it_nas.importance import Attention, forget, latest, transformers
 from adapters.methods.it_nas.lite_transformer import LiteTransformer
 from adapters.methods.it_nas.settings import ItNasSettings
-from harness.errors import HarnessError
+from harness.setting_ranges import COUNT, check_ranges
 from harness.supernets.choices import (
     AnySupernetSpace,
     ChoiceGroup,
@@ -166,11 +166,7 @@ def none_can_be_chosen(space: AnySupernetSpace) -> bool:
 
 def options(space: AnySupernetSpace, settings: ItNasSettings) -> SupernetOptions:
     """The combiner of every mixed edge. Raises HarnessError for layers without width."""
-    if settings.token_width < 1 or settings.feed_forward < 1:
-        raise HarnessError(
-            f"it-nas needs a token_width and a feed_forward of at least 1; it was given "
-            f"{settings.token_width} and {settings.feed_forward}"
-        )
+    check_ranges(settings, of="it-nas", token_width=COUNT, feed_forward=COUNT)
     keep = settings.none == "keep" or (settings.none == "auto" and none_can_be_chosen(space))
 
     def combiner(site: EdgeSite) -> nn.Module:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.methods.differentiable.ranges import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges
 from adapters.methods.sampled.controller import Controller, Draw
 from harness.methods import setting
 from harness.randomness import stream
+from harness.setting_ranges import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges
 from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import Mixture, one_hot_mixture

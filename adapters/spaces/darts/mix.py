@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adapters.spaces.darts.candidates import ROWS_FROM, ROWS_INTO
 from harness.supernets.choices import ChoiceGroup
-from harness.supernets.mixing import kept_paths
+from harness.supernets.mixing import EdgeConstants, kept_paths
 from harness.supernets.network import Mixture
 
 
@@ -27,15 +27,14 @@ class Chance:
 class Mix:
     """columns: for each row the active operations and their columns. rows: the weights of a row's
     candidates. edge_weights: one a row, or None for 1. scalars: for each row and column the
-    candidate's weight, its edge's weight in it. constants: what the candidates of each row that are
-    not active add to its every value, shape (rows,), where they do.
+    candidate's weight, its edge's weight in it.
     """
 
     columns: tuple[dict[str, int], ...]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
     scalars: list[tuple[Tensor, ...]]
-    constants: Tensor | None
+    constants: EdgeConstants
     chance: Chance
     _scales: dict[object, Tensor] = field(default_factory=dict)
 
@@ -61,31 +60,13 @@ class Mix:
             rows=weights.unbind(),
             edge_weights=None if edge_weights is None else edge_weights.unbind(),
             scalars=[row.unbind() for row in scaled.unbind()],
-            constants=None if constants is None else constants.to(like),
+            constants=EdgeConstants(None if constants is None else constants.to(like), ROWS_INTO),
             chance=chance,
         )
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each edge of a cell with, shape (rows, images, 1, 1, 1).
-
-        Drawn anew each time; None for 1.
-        """
-        chance = self.chance
-        if not chance.drop_path:
-            return None
-        return kept_paths(len(self.rows), images, chance.drop_path, chance.generator)
-
-    def constant(self, node: int, kept: Tensor | None) -> Tensor | None:
-        """What is not active adds to every value of a node; None where nothing is added."""
-        if self.constants is None:
-            return None
-        rows = list(ROWS_INTO[node])
-        if kept is not None:
-            return (kept[rows] * self.constants[rows].view(-1, 1, 1, 1, 1)).sum(0)
-        key = "constant", node
-        if key not in self._scales:
-            self._scales[key] = self.constants[rows].sum()
-        return self._scales[key]
+        """What drop path multiplies each edge of a cell with, shape (rows, images, 1, 1, 1)."""
+        return kept_paths(len(self.rows), images, self.chance.drop_path, self.chance.generator)
 
     def leaving(self, source: int, operation: str) -> tuple[int, ...]:
         """The rows of the edges from a node on which an operation is active."""

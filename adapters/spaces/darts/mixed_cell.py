@@ -113,7 +113,7 @@ class MixedCell(nn.Module):
                 mixed[EDGES[output.row][0]].append(_behind(output, kept))
             if source > 0:
                 target = source + 1
-                entering = _Entering(mixed[target], passing[target], mix.constant(target, kept))
+                entering = _Entering(mixed[target], passing[target], mix.constants.at(target, kept))
                 nodes.append(self._node(entering, nodes[0]))
         return torch.cat(nodes[2:], dim=1)
 

@@ -135,12 +135,7 @@ class _Mix:
     generator: torch.Generator | None
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each node of a cell with, shape (nodes, images, 1, 1, 1).
-
-        Drawn anew each time; None for 1.
-        """
-        if not self.drop_path:
-            return None
+        """What drop path multiplies each node of a cell with, shape (nodes, images, 1, 1, 1)."""
         return kept_paths(len(self.operations), images, self.drop_path, self.generator)
 
     def live(self) -> set[int]:

@@ -25,6 +25,7 @@ from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, narrowed
 from harness.supernets.mixing import (
     ConvBn,
+    EdgeConstants,
     Weighted,
     dropped,
     joint_conv_bn,
@@ -82,7 +83,6 @@ class CellSupernet(Supernet):
         group = self.groups[0]
         weights = mixture.weights[0].to(dtype)
         edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
-        constants = _constants(mixture)
         every = tuple(range(group.shape[1]))
         active = mixture.active[0] if mixture.active else (every,) * len(group.rows)
         training = self.training
@@ -94,7 +94,7 @@ class CellSupernet(Supernet):
             weights=[row.unbind() for row in weights.unbind()],
             rows=weights.unbind(),
             edge_weights=None if edge_weights is None else edge_weights.to(dtype).unbind(),
-            constants=None if constants is None else constants.to(dtype),
+            constants=EdgeConstants(_constants(mixture, dtype), EDGES_INTO),
             skip_dropout=self.skip_dropout if training else 0.0,
             drop_path=self.drop_path if training else 0.0,
             generator=self.generator,
@@ -106,41 +106,22 @@ class _Mix:
     """A mixture taken apart once for all cells of a forward pass.
 
     columns: for each edge the active operations and their columns. weights: a scalar for each edge
-    and column, its edge's weight not yet in it; rows: the same as one tensor an edge. constants:
-    what the candidates of each edge that are not active add to its every value, shape (edges,),
-    where they do.
+    and column, its edge's weight not yet in it; rows: the same as one tensor an edge.
     """
 
     columns: tuple[dict[str, int], ...]
     weights: list[tuple[Tensor, ...]]
     rows: tuple[Tensor, ...]
     edge_weights: tuple[Tensor, ...] | None
-    constants: Tensor | None
+    constants: EdgeConstants
     skip_dropout: float
     drop_path: float
     generator: torch.Generator | None
-    _scales: dict[object, Tensor] = field(default_factory=dict)
+    _scales: dict[tuple[str, tuple[int, ...], int], Tensor] = field(default_factory=dict)
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each edge of a cell with, shape (edges, images, 1, 1, 1).
-
-        Drawn anew each time; None for 1.
-        """
-        if not self.drop_path:
-            return None
+        """What drop path multiplies each edge of a cell with, shape (edges, images, 1, 1, 1)."""
         return kept_paths(len(EDGES), images, self.drop_path, self.generator)
-
-    def constant(self, node: int, kept: Tensor | None) -> Tensor | None:
-        """What is not active adds to every value of a node; None where nothing is added."""
-        if self.constants is None:
-            return None
-        edges = list(EDGES_INTO[node])
-        if kept is not None:
-            return (kept[edges] * self.constants[edges].view(-1, 1, 1, 1, 1)).sum(0)
-        key = "constant", node
-        if key not in self._scales:
-            self._scales[key] = self.constants[edges].sum()
-        return self._scales[key]
 
     def leaving(self, source: int, operation: str) -> tuple[int, ...]:
         """The edges from a node on which an operation is active."""
@@ -164,11 +145,12 @@ class _Mix:
         return self._scales[key]
 
 
-def _constants(mixture: Mixture) -> Tensor | None:
+def _constants(mixture: Mixture, dtype: torch.dtype) -> Tensor | None:
     """What is not active, as a number added to what each edge gives."""
     rows = mixture.constants(0)
-    edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
-    return rows if rows is None or edge_weights is None else rows * edge_weights
+    if rows is None:
+        return None
+    return (rows * mixture.edge_weights[0] if mixture.edge_weights else rows).to(dtype)
 
 
 _FROM = {
@@ -250,7 +232,7 @@ class MixedCell(nn.Module):
                 self._mix(x, source, mix, mixed)
             target = source + 1
             node = mixed.value(target, like=x)
-            constant = mix.constant(target, kept)
+            constant = mix.constants.at(target, kept)
             if constant is not None:
                 node = node + constant
             if self._partial > 1:
