@@ -28,7 +28,10 @@ VERBS = {
         "harness.commands.diagnose:group",
         "Look into the trained supernet of a suite's row.",
     ),
-    "tables": ("harness.commands.tables:group", "Import, list, check and export benchmark tables."),
+    "tables": (
+        "harness.commands.tables.group:group",
+        "Import, list, check and export benchmark tables.",
+    ),
     "proxies": ("harness.commands.proxies:group", "Rank a table's cells without training them."),
     "ls": ("harness.commands.ls:ls", "List methods, spaces, tables, suites and other adapters."),
     "doctor": ("harness.commands.doctor:doctor", "Say what is installed, where things lie."),

@@ -19,8 +19,8 @@ GROUPS: Mapping[str, str] = {
     "datasets": "nas_harness.datasets",
     "proxies": "nas_harness.proxies",
     "selectors": "nas_harness.selectors",
-    "supernet-trainers": "nas_harness.supernet_trainers",
     "trainers": "nas_harness.trainers",
+    "table-trainers": "nas_harness.table_trainers",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
 
@@ -32,8 +32,8 @@ _SINGULAR = {
     "datasets": "data set",
     "proxies": "proxy",
     "selectors": "selector",
-    "supernet-trainers": "supernet trainer",
-    "trainers": "trainer",
+    "trainers": "supernet trainer",
+    "table-trainers": "table trainer",
 }
 
 

@@ -11,15 +11,15 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.metrics.statistics import FEWEST_SHARED
-from harness.records import RunRecord
-from harness.search_protocol import SearchProtocol
+from harness.protocols.search import SearchProtocol
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards import reference_search
-from leaderboards.context import Context, contexts
-from leaderboards.grouping import Group
+from leaderboards.measures.rows import held, rank_rows
 from leaderboards.model import Failure, Leaderboard, Overall, Reference, Row, Section
-from leaderboards.published import Published, for_answer
-from leaderboards.rows import held, rank_rows
+from leaderboards.published.numbers import Published, for_answer
+from leaderboards.sections import reference_search
+from leaderboards.sections.context import Context, contexts
+from leaderboards.sections.grouping import Group
 
 
 def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.records import AnyProtocol
-from harness.search_protocol import Answer, Task
-from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from leaderboards.published import Published
+from harness.protocols.search import Answer, Task
+from harness.protocols.supernet import SupernetProtocol, SupernetTask
+from harness.records.spec import AnyProtocol
+from leaderboards.published.numbers import Published
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.datasets.array_pickle import read_arrays
-from adapters.datasets.files import DataFile, Origin, checked, missing, state, unpacked
 from adapters.datasets.splits import (
     OFFICIAL_SPLIT,
     Description,
@@ -23,6 +21,8 @@ from adapters.datasets.splits import (
     joined,
     split_dataset,
 )
+from adapters.files.archives import DataFile, Origin, checked, missing, state, unpacked
+from adapters.files.array_pickle import read_arrays
 from harness.datasets import ImageDataset, Normalisation, Split, data_folder
 from harness.errors import HarnessError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.datasets import ImageDataset, Split
-from harness.randomness import stream
+from harness.randomness.streams import stream
 
 SIZES = {"train": 400, "valid": 500, "test": 897}
 """Images in each split."""

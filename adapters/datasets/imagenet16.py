@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.datasets.array_pickle import read_arrays
-from adapters.datasets.files import DataFile, Origin, checked, state
 from adapters.datasets.splits import Description, Release, joined, split_dataset
+from adapters.files.archives import DataFile, Origin, checked, state
+from adapters.files.array_pickle import read_arrays
 from harness.datasets import ImageDataset, Normalisation, Split, data_folder
 from harness.errors import HarnessError
 

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.datasets.cifar import CIFAR10
-from adapters.datasets.files import Origin, checksum, missing, unreadable
 from adapters.datasets.splits import Description, Release, split_dataset
+from adapters.files.archives import Origin, checksum, missing, unreadable
 from harness.datasets import ImageDataset, Normalisation, Split, data_folder
 from harness.errors import HarnessError
-from harness.randomness import stream
+from harness.randomness.streams import stream
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.datasets import ImageDataset, Normalisation, Split
 from harness.errors import HarnessError
-from harness.randomness import stream
+from harness.randomness.streams import stream
 
 SplitRule = Literal["seeded-half", "first-half", "official-201"]
 """seeded-half: one fixed shuffle by a named stream, halved. first-half: the first half in the

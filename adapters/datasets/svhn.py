@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.datasets.files import DataFile, Origin, checked, state, unreadable
 from adapters.datasets.splits import Description, Release, split_dataset
+from adapters.files.archives import DataFile, Origin, checked, state, unreadable
 from harness.datasets import ImageDataset, Normalisation, Split, data_folder
 from harness.errors import HarnessError
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.proxies.working_copy import gradients, layers, loss, total, working_copy
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 
 
 class Grasp:

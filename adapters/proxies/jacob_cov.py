@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from adapters.proxies.working_copy import finite, gradients, logits, working_copy
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 
 _FLOOR = 1e-5
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.proxies.working_copy import finite, logits, working_copy
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 
 
 class Naswot:

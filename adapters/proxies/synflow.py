@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from adapters.proxies.working_copy import finite, gradients, layers, logits, total, working_copy
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 
 _SOURCE = (
     "SynFlow (Tanaka et al., NeurIPS 2020), as in zero-cost-nas (Abdelfattah et al., ICLR 2021)"

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.proxies import ProxyBatch
-from harness.torch_randomness import torch_seeded
+from harness.proxies.contract import ProxyBatch
+from harness.randomness.on_torch import torch_seeded
 
 
 def working_copy(network: nn.Module, *, weights_need_gradients: bool = True) -> nn.Module:

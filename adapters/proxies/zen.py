@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.proxies.working_copy import finite, logits, working_copy
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 
 _STEP = 0.01
 _REPEATS = 32

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.methods import setting
-from harness.setting_ranges import NOT_NEGATIVE, check_ranges
+from harness.settings import NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.choices import Scores, widened
 from harness.supernets.decisions import Decisions
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins

@@ -8,8 +8,7 @@ from typing import Any
 
 from adapters.selectors.samples import mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.methods import setting
-from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _TRIES = 10

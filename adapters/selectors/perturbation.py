@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from adapters.selectors.projection import Projection, Rank, Round
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.methods import setting
-from harness.setting_ranges import NOT_NEGATIVE, check_ranges
+from harness.settings import NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.choices import narrowed_scores
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet

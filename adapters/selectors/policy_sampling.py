@@ -11,8 +11,7 @@ import numpy as np
 from adapters.selectors.samples import best, selection
 from adapters.selectors.sampling import BatchSettings, on_batches
 from harness.errors import NotApplicable
-from harness.methods import setting
-from harness.setting_ranges import COUNT, check_ranges
+from harness.settings import COUNT, check_ranges, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _DRAWS = 1000

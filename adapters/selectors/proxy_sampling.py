@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from adapters.selectors.proxy_scores import Scorer
 from adapters.selectors.samples import best, selection
-from harness.methods import setting
-from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from harness import registry
 from harness.errors import NotApplicable
-from harness.proxies import Proxy, ProxyBatch
+from harness.proxies.contract import Proxy, ProxyBatch
+from harness.randomness.on_torch import torch_seeded
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
-from harness.torch_randomness import torch_seeded
 
 
 class MixedNetwork(nn.Module):

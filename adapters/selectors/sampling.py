@@ -10,8 +10,7 @@ import numpy as np
 
 from adapters.selectors.samples import best, mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.methods import setting
-from harness.setting_ranges import COUNT, NOT_NEGATIVE, PART, check_ranges
+from harness.settings import COUNT, NOT_NEGATIVE, PART, check_ranges, setting
 from harness.supernets.evaluation import evaluate_each
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
-from harness.methods import setting
-from harness.setting_ranges import COUNT, check_ranges
-from harness.supernets.choices import AnySupernetSpace
+from harness.randomness.on_torch import torch_seeded
+from harness.settings import COUNT, check_ranges, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
-from harness.torch_randomness import torch_seeded
+from harness.supernets.spaces import AnySupernetSpace
 
 
 @dataclass(frozen=True)

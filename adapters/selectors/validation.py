@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.methods import setting
-from harness.setting_ranges import NOT_NEGATIVE, PART, check_ranges
-from harness.supernets.evaluation import Evaluation, evaluate_each
+from harness.settings import NOT_NEGATIVE, PART, check_ranges, setting
+from harness.supernets.data import Batch
+from harness.supernets.evaluation import evaluate_each
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import TrainedSupernet
-from harness.supernets.trainers import Batch
+from harness.training.evaluation import Evaluation
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from adapters.selectors.perturbation import NONE_RULES, omits_none
 from adapters.selectors.projection import Projection
 from adapters.selectors.proxy_scores import Scorer, total
 from adapters.selectors.samples import best
-from harness.methods import setting
-from harness.setting_ranges import COUNT, NOT_NEGATIVE, check_ranges
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from harness.commands.trainer_table import number
 from harness.errors import HarnessError
 from harness.threads import limit_threads
+from leaderboards.studies.trainer_costs import number
 
 if TYPE_CHECKING:
-    from harness.speed import Figure
-    from harness.speed_supernets import SupernetBench
+    from harness.bench.figures import Figure
+    from harness.bench.supernets import SupernetBench
 
 TEST_DATA = "NAS_HARNESS_TEST_DATA"
 
@@ -57,8 +57,8 @@ def bench(
     Exit code 1 where a target is missed.
     """
     limit_threads(1)
-    from harness.speed_supernets import SupernetBench
-    from harness.workshop import Workshop
+    from harness.bench.supernets import SupernetBench
+    from harness.resources import Workshop
 
     where = Workshop(device).torch_device()
     supernets = SupernetBench.published(where) if paper_shapes else SupernetBench(device=where)
@@ -94,9 +94,11 @@ class _Kit(NamedTuple):
 
 
 def _measure(kit: _Kit, *, quiet: bool) -> dict[str, Any]:
-    from harness import provenance, speed, speed_supernets
+    from harness import provenance
+    from harness.bench import figures as speed
+    from harness.bench import supernets as speed_supernets
     from harness.commands.leaderboard import show
-    from harness.home import VARIABLE, home
+    from harness.storage.home import VARIABLE, home
     from harness.tables.catalog import open_table
 
     folder, workers, nats, supernets = kit
@@ -119,7 +121,7 @@ def _measure(kit: _Kit, *, quiet: bool) -> dict[str, Any]:
         ("supernets", lambda: speed_supernets.fused_and_plain(supernets)),
     ]
     if nats is not None and provenance.package_version("nats-bench"):
-        from harness.speed_peers import beside_nats_bench
+        from harness.bench.peers import beside_nats_bench
 
         steps.append(("nats-bench", lambda: beside_nats_bench(nats, folder)))
     figures: list[Figure] = []
@@ -140,8 +142,8 @@ def _show_trainers(
 ) -> None:
     """A table of what a step of each trainer costs, as text, Markdown or JSON."""
     from harness import provenance
-    from harness.commands import trainer_table
-    from harness.speed_trainers import Question, trainer_costs
+    from harness.bench.trainers import Question, trainer_costs
+    from leaderboards.studies import trainer_costs as trainer_table
 
     def say(name: str) -> None:
         if not as_json:

@@ -12,14 +12,14 @@ import click
 
 from harness.commands import options
 from harness.commands.progress import reporting
-from harness.suites import PROFILES
+from harness.suites.suite import PROFILES
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.supernets.diagnosing import Diagnosed
-    from leaderboards.view import View
+    from harness.diagnoses.row import Diagnosed
+    from leaderboards.pages.view import View
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def shuffling(shuffles: int, running_statistics: bool, **given: Any) -> None:
     in each other's place (Wang et al., ICLR 2021, Table 1).
     """
     with _looked_into(Given(**given)) as diagnosed:
-        from harness.commands.diagnosis_views import shuffling_view
-        from harness.supernets.shuffling import edge_shuffling
+        from harness.diagnoses.shuffling import edge_shuffling
+        from leaderboards.studies.diagnoses import shuffling_view
 
         found = edge_shuffling(
             diagnosed.supernet, shuffles=shuffles, batch_statistics=not running_statistics
@@ -105,9 +105,9 @@ def curvature(**given: Any) -> None:
     had it noted (Zela et al., ICLR 2020).
     """
     with _looked_into(Given(**given)) as diagnosed:
-        from harness.commands.diagnosis_views import curvature_view
         from harness.errors import NotApplicable
         from harness.supernets.hessian import dominant_eigenvalue
+        from leaderboards.studies.diagnoses import curvature_view
 
         trainer = diagnosed.supernet.trainer
         if not trainer.alphas():
@@ -142,10 +142,10 @@ def discretisation(
     if tuning_epochs is not None:
         settings["tuning_epochs"] = tuning_epochs
     with _looked_into(Given(**given), settings) as diagnosed:
-        from harness.commands.diagnosis_picture import draw
-        from harness.commands.diagnosis_views import discretisation_views
-        from harness.supernets.diagnosing import discretised
-        from leaderboards.anytime_plot import rendered
+        from harness.diagnoses.discretisation import discretised
+        from leaderboards.plots.files import rendered
+        from leaderboards.studies.diagnoses import discretisation_views
+        from leaderboards.studies.diagnosis_picture import draw
 
         found = discretised(diagnosed)
         views = discretisation_views(diagnosed, found)
@@ -157,10 +157,10 @@ def discretisation(
 def _looked_into(given: Given, settings: Mapping[str, Any] | None = None) -> Iterator[Diagnosed]:
     """The supernet that the options name, with a progress bar while it is being worked on."""
     limit_threads(1)
-    from harness.suites import load
-    from harness.supernets.diagnosing import Wanted, opened, planned
+    from harness.diagnoses.row import Wanted, opened, planned
+    from harness.resources import Workshop
+    from harness.suites.suite import load
     from harness.tables.catalog import open_table
-    from harness.workshop import Workshop
 
     wanted = Wanted(load(given.suite), given.profile, given.row, given.seed, given.task)
     with reporting() as report:
@@ -179,8 +179,8 @@ def _show(
     """Print the tables, and write them into the folder; CSV has the first one."""
     from rich.console import Console
 
-    from leaderboards import render, terminal
-    from leaderboards.output import make_folder, write
+    from harness.storage.files import make_folder, write
+    from leaderboards.pages import render, terminal
 
     terminal.show(views, Console())
     if folder is None:

@@ -11,7 +11,7 @@ import click
 
 from harness import __version__, provenance, registry
 from harness.errors import HarnessError
-from harness.home import VARIABLE, default_store, home
+from harness.storage.home import VARIABLE, default_store, home
 
 OURS = ("harness", "adapters", "leaderboards")
 DISTRIBUTION = "nas-harness"

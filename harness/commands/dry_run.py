@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.supernet_protocol import SupernetTask
+from harness.protocols.supernet import SupernetTask
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.records import RunSpec
-    from harness.search_protocol import Task
+    from harness.protocols.search import Task
+    from harness.records.spec import RunSpec
+    from harness.runs.plan import Plan
 
 
 def print_plan(plan: Plan) -> None:

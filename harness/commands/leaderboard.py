@@ -1,4 +1,4 @@
-"""``harness leaderboard``: runs already done as tables, pages and plots."""
+"""``harness leaderboard``: runs already done as kinds, pages and plots."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import HarnessError, UnknownName
-from harness.suites import PROFILES
+from harness.suites.suite import PROFILES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.records import RunRecord, RunSpec
-    from harness.store import RunStore
+    from harness.records.record import RunRecord
+    from harness.records.spec import RunSpec
+    from harness.records.store import RunStore
     from harness.tables.table import BenchmarkTable
-    from leaderboards.context import Context, Which
-    from leaderboards.render import Format
-    from leaderboards.view import View
+    from leaderboards.pages.render import Format
+    from leaderboards.pages.view import View
+    from leaderboards.sections.context import Context, Which
 
 FORMATS: dict[Format, tuple[str, ...]] = {
     "md": (".md",),
@@ -136,7 +137,7 @@ class Stored:
 
 def show(store: RunStore, suite: str, profile: str | None, console: Console) -> None:
     """Print the main table of a suite's runs. Raises HarnessError where there are none."""
-    from leaderboards import terminal
+    from leaderboards.pages import terminal
 
     stored = _read(store, suite, profile)
     terminal.show(_views(_contexts(stored, "test"), stored), console)
@@ -156,9 +157,10 @@ def finish(
     written. Raises HarnessError where there are no runs, or the
     folder cannot be written to.
     """
-    from leaderboards import render, terminal
-    from leaderboards.anytime_plot import draw, info_of_contexts, inline_svg, rendered
-    from leaderboards.output import make_folder, write
+    from harness.storage.files import make_folder, write
+    from leaderboards.pages import render, terminal
+    from leaderboards.plots.anytime import draw, info_of_contexts
+    from leaderboards.plots.files import inline_svg, rendered
 
     stored = _read(store, suite, profile)
     if only is not None:
@@ -179,8 +181,8 @@ def finish(
 
 
 def _stored(suite: str, profile: str | None, path: Path | None, kind: str) -> Stored:
-    from harness.home import default_store
-    from harness.store import RunStore
+    from harness.records.store import RunStore
+    from harness.storage.home import default_store
 
     place = path or default_store()
     if path is None and not place.exists():
@@ -225,7 +227,7 @@ def _no_runs(
     suite: str, profile: str | None, stored: Sequence[tuple[str, str, int]]
 ) -> HarnessError:
     """What would be right: a near name, another profile, or the command that makes such runs."""
-    from harness.suites import PRESETS
+    from harness.suites.suite import PRESETS
 
     own_file = suite.endswith(".toml")
     name = Path(suite).stem if own_file else suite
@@ -246,7 +248,7 @@ def _title(suite: str, profile: str | None) -> str:
 
 
 def _contexts(stored: Stored, which: Which) -> tuple[Context, ...]:
-    from leaderboards.context import contexts
+    from leaderboards.sections.context import contexts
 
     return contexts(stored.records, _tables(stored.records), which)
 
@@ -269,13 +271,13 @@ def _tables(records: Sequence[RunRecord]) -> dict[str, BenchmarkTable]:
 def _views(
     found: Sequence[Context], stored: Stored, kind: str = "main", *, with_overall: bool = True
 ) -> list[View]:
-    from leaderboards import tables
     from leaderboards.board import of_contexts
-    from leaderboards.main_table import main_views, overall_views
-    from leaderboards.task_table import task_views
+    from leaderboards.tables import kinds
+    from leaderboards.tables.main import main_views, overall_views
+    from leaderboards.tables.tasks import task_views
 
-    if kind in tables.SECTIONS:
-        return tables.section_views(kind, found)
+    if kind in kinds.SECTIONS:
+        return kinds.section_views(kind, found)
     board = of_contexts(found, stored.missing)
     if kind == "main":
         summaries = [*overall_views(board), *task_views(board)] if with_overall else []
@@ -288,7 +290,7 @@ def _views(
 def _print(views: Sequence[View], every: bool) -> None:
     from rich.console import Console
 
-    from leaderboards import terminal
+    from leaderboards.pages import terminal
 
     terminal.show(views, Console(), every=every)
 
@@ -296,11 +298,12 @@ def _print(views: Sequence[View], every: bool) -> None:
 def _text(
     views: Sequence[View], found: Sequence[Context], form: Format, *, title: str, every: bool
 ) -> str:
-    from leaderboards import render
+    from leaderboards.pages import render
 
     if form != "html":
         return render.render(views, form, title=title, every=every)
-    from leaderboards.anytime_plot import draw, info_of_contexts, inline_svg
+    from leaderboards.plots.anytime import draw, info_of_contexts
+    from leaderboards.plots.files import inline_svg
 
     info = info_of_contexts(found)
     plots = [inline_svg(draw(info))] if info.panels else []
@@ -311,14 +314,15 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    from leaderboards.output import write
+    from harness.storage.files import write
 
     write(output, text.encode())
 
 
 def _plot(found: Sequence[Context], path: Path) -> None:
-    from leaderboards.anytime_plot import draw, info_of_contexts, rendered
-    from leaderboards.output import write
+    from harness.storage.files import write
+    from leaderboards.plots.anytime import draw, info_of_contexts
+    from leaderboards.plots.files import rendered
 
     info = info_of_contexts(found)
     if not info.panels:

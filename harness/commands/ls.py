@@ -22,12 +22,12 @@ KINDS = (
     "datasets",
     "proxies",
     "selectors",
-    "supernet-trainers",
+    "trainers",
     "supernet-protocols",
 )
 
 if TYPE_CHECKING:
-    from harness.methods import BlackBoxMethod
+    from harness.searchers.contract import BlackBoxMethod
     from harness.supernets.methods import SupernetMethod
 
 Row = dict[str, str]
@@ -40,8 +40,8 @@ Row = dict[str, str]
 def ls(kind: str | None, name: str | None, as_json: bool) -> None:
     """List what is registered under KIND; with a method's NAME, its settings.
 
-    KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
-    selectors, supernet-trainers, supernet-protocols; without it, how many there are of each.
+    KIND is one of methods, spaces, tables, suites, search_file, importers, datasets, proxies,
+    selectors, trainers, supernet-protocols; without it, how many there are of each.
     """
     if kind is None:
         kind, rows = "kinds", [{"name": each, "how many": str(_count(each))} for each in KINDS]
@@ -99,7 +99,7 @@ def _methods() -> list[Row]:
 
 
 def _method(name: str) -> BlackBoxMethod | SupernetMethod:
-    from harness.supernets.methods import load_method
+    from harness.runs.methods import load_method
 
     return load_method(name)
 
@@ -114,7 +114,7 @@ def _fields(name: str) -> list[tuple[dataclasses.Field[Any], Any]]:
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 
-    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     return [
         (field, own.get(field.name, field.default))
@@ -160,7 +160,7 @@ def _spaces() -> list[Row]:
 
 
 def _suites() -> list[Row]:
-    from harness import suites
+    from harness.suites import suite as suites
 
     rows = []
     for name in suites.PRESETS.names():
@@ -179,22 +179,22 @@ def _suites() -> list[Row]:
 
 
 def _protocols() -> list[Row]:
-    from harness import protocols
+    from harness.protocols import search_file
 
     rows = []
-    for name in protocols.PRESETS.names():
-        file = protocols.load(name)[1]
+    for name in search_file.PRESETS.names():
+        file = search_file.load(name)[1]
         tasks = ", ".join(f"{task.name} {task.budget:,g} {file.unit}" for task in file.task)
         rows.append({"name": name, "tasks": tasks, "source": file.source})
     return rows
 
 
 def _supernet_protocols() -> list[Row]:
-    from harness import supernet_protocols
+    from harness.protocols import supernet_file
 
     rows = []
-    for name in supernet_protocols.PRESETS.names():
-        file = supernet_protocols.load(name)[1]
+    for name in supernet_file.PRESETS.names():
+        file = supernet_file.load(name)[1]
         frame = file.frame_for("")
         rows.append(
             {

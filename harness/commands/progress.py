@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.workshop import Report
+    from harness.resources import Report
 
 
 def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:

@@ -19,10 +19,10 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.metrics.bootstrap import Interval
-    from harness.proxies import Proxy
-    from harness.proxy_journal import ScoreJournal
-    from harness.proxy_ranking import ProxyRank
-    from harness.proxy_study import ProxyStudy
+    from harness.proxies.contract import Proxy
+    from harness.proxies.journal import ScoreJournal
+    from harness.proxies.ranking import ProxyRank
+    from harness.proxies.study import ProxyStudy
 
 SAMPLE = 500
 """Cells that are scored where no option says how many."""
@@ -65,13 +65,13 @@ def study_table(
     the same command goes on where it was cut off, and more cells or proxies can be asked for later.
     """
     limit_threads(1)
-    from harness.home import home
     from harness.metrics.vote import pairs_ordered_rightly
-    from harness.proxy_journal import ScoreJournal
-    from harness.proxy_ranking import VOTE, VOTERS, rank_proxies
-    from harness.proxy_study import ProxyStudy, unique_architectures
+    from harness.proxies.journal import ScoreJournal
+    from harness.proxies.ranking import VOTE, VOTERS, rank_proxies
+    from harness.proxies.study import ProxyStudy, unique_architectures
+    from harness.resources import Workshop
+    from harness.storage.home import home
     from harness.tables.catalog import open_table
-    from harness.workshop import Workshop
 
     if given["every"] and given["sample"] is not None:
         raise HarnessError("--all scores every cell: leave --sample out")
@@ -131,7 +131,7 @@ _COLUMN = re.compile(r"([^/]+)/([^/]+)/(\d+)(?:/(\d+))?/(\d+|mean|mean-available
 def _load(names: str) -> dict[str, Proxy]:
     """The proxies of a list joined by commas. Raises UnknownName."""
     from harness import registry
-    from harness.proxies import Proxy
+    from harness.proxies.contract import Proxy
 
     wanted = dict.fromkeys(name.strip() for name in names.split(","))
     return {name: registry.load("proxies", name, Proxy) for name in wanted}
@@ -145,7 +145,7 @@ def _score(
     workers: int,
 ) -> dict[str, list[float | None]]:
     """Score what is missing, with a progress bar; proxy -> its scores of all cells."""
-    from harness.proxy_study import missing_work, score_all
+    from harness.proxies.study import missing_work, score_all
 
     with journal.locked():
         work = missing_work(study, journal, cells, proxies)

@@ -11,13 +11,13 @@ import click
 
 from harness.commands import options
 from harness.errors import HarnessError
-from harness.suites import PROFILES
+from harness.suites.suite import PROFILES
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.records import RunSpec
-    from harness.store import RunStore
+    from harness.records.spec import RunSpec
+    from harness.records.store import RunStore
+    from harness.runs.plan import Plan
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
@@ -78,12 +78,12 @@ def run(  # noqa: PLR0913 - one parameter an option
     from harness.commands.dry_run import print_plan
     from harness.commands.leaderboard import finish
     from harness.commands.run_parts import Work, do_plan
-    from harness.home import default_store
-    from harness.plan import Choice, make_plan
-    from harness.store import RunStore
-    from harness.suites import load, parse_seeds
+    from harness.records.store import RunStore
+    from harness.resources import Workshop
+    from harness.runs.plan import Choice, make_plan
+    from harness.storage.home import default_store
+    from harness.suites.suite import load, parse_seeds
     from harness.tables.catalog import open_table
-    from harness.workshop import Workshop
 
     choice = Choice(profile, parse_seeds(seeds) if seeds else None, methods, tasks)
     workshop = Workshop(device, data)

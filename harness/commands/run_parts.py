@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.commands.progress import progress_bar
-from harness.execution import Execution
+from harness.executors.claims import Execution
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from harness.plan import Plan
-    from harness.records import RunSpec
-    from harness.store import RunStore
-    from harness.workshop import Workshop
+    from harness.records.spec import RunSpec
+    from harness.records.store import RunStore
+    from harness.resources import Workshop
+    from harness.runs.plan import Plan
 
 ShowPart = Callable[[Sequence["RunSpec"]], None]
 """Shows the leaderboard of these runs, which are done."""

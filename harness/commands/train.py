@@ -13,7 +13,7 @@ from harness.commands.progress import reporting
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
-    from harness.evaluation_table import TrainedResult
+    from harness.training.results import TrainedResult
 
 
 @click.command()
@@ -47,9 +47,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     """
     limit_threads(1)
     from harness import registry
-    from harness.evaluation_protocol import evaluation_protocol
+    from harness.protocols.evaluation import evaluation_protocol
+    from harness.resources import Workshop
     from harness.spaces import SearchSpace
-    from harness.workshop import Workshop
 
     # What costs little is checked before torch and the images are loaded.
     registry.load("spaces", space, SearchSpace).parse(architecture)
@@ -58,7 +58,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     on = workshop.torch_device()
     images = workshop.dataset(dataset)
 
-    from harness.evaluation_training import EvaluationRequest, train_architecture
+    from harness.training.scratch import EvaluationRequest, train_architecture
 
     request = EvaluationRequest.of(space, architecture, images, chosen, seed)
     with reporting() as report:
@@ -77,7 +77,7 @@ def _content(result: TrainedResult) -> dict[str, object]:
 
 
 def _show(result: TrainedResult, artefacts: Path) -> None:
-    from harness.evaluation_table import KIND
+    from harness.training.results import KIND
 
     accuracies = f"test accuracy {result.test_accuracy:.2f}%"
     if result.valid_accuracy is not None:

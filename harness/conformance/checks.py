@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.methods import make_settings
+from harness.settings import make_settings
 
 
 def check_description(adapter: Any) -> None:

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from harness import registry
 from harness.conformance.checks import check_description, global_state
 from harness.conformance.small_trainings import assert_equal
-from harness.proxies import Proxy, ProxyBatch
+from harness.proxies.contract import Proxy, ProxyBatch
+from harness.randomness.on_torch import torch_seeded
 from harness.spaces import AnySpace, NetworkShape, SearchSpace
-from harness.torch_randomness import torch_seeded
 
 WITH_PATHS = (
     "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"

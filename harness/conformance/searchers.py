@@ -23,7 +23,7 @@ import pytest
 from harness import registry
 from harness.conformance.checks import check_description, check_settings, global_state
 from harness.errors import NotApplicable
-from harness.methods import BlackBoxMethod, SearchContext, Searcher, Trial
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Searcher, Trial
 from harness.spaces import AnySpace, Epochs, SearchSpace
 
 Objective = Callable[[AnySpace, Trial], float]

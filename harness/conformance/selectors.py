@@ -36,10 +36,11 @@ from harness.conformance.small_trainings import (
     own_name,
 )
 from harness.errors import HarnessError, NotApplicable
+from harness.protocols.frame import Frame
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, Scores
-from harness.supernets.frame import Frame
+from harness.supernets.choices import Scores
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerMethod
 
 Give = Callable[..., TrainedSupernet]
@@ -65,13 +66,13 @@ class SelectorConformance(OnSmallSupernets):
     @pytest.fixture
     def trainer(self) -> TrainerMethod:
         """What trains the supernet that is selected from; one that the selector is defined on."""
-        return registry.load("supernet-trainers", "darts", TrainerMethod)
+        return registry.load("trainers", "darts", TrainerMethod)
 
     @pytest.fixture
     def other_trainers(self) -> Sequence[TrainerMethod]:
         """After them the selector selects, or refuses: they rank nothing, sample, do not train."""
         names = ("fixed-alpha", "single-path", "untrained")
-        return [registry.load("supernet-trainers", name, TrainerMethod) for name in names]
+        return [registry.load("trainers", name, TrainerMethod) for name in names]
 
     @pytest.fixture
     def goes_on_training(self) -> bool:

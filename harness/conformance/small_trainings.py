@@ -24,16 +24,15 @@ from harness.conformance.toy_supernet import (
     ToySpace,
     toy_dataset,
 )
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams, torch_seeded
 from harness.spaces import NetworkShape
 from harness.supernets import training
-from harness.supernets.choices import AnySupernetSpace
 from harness.supernets.data import SupernetData
-from harness.supernets.frame import Frame
-from harness.supernets.loop import Streams
 from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerContext, TrainerMethod
 from harness.supernets.training import SupernetRecipe, Trained, train_supernet
-from harness.torch_randomness import torch_seeded
 
 CPU = torch.device("cpu")
 SMALL_FRAME = replace(TOY_FRAME, epochs=3, snapshots=3, train_images=64, valid_images=64)
@@ -96,7 +95,7 @@ class SmallTraining:
         time to go on from the checkpoint. Raises what ``train_supernet`` raises.
         """
         parts = {("spaces", self.space.name): self.space}
-        parts["supernet-trainers", self.name] = self.trainer  # type: ignore[assignment]
+        parts["trainers", self.name] = self.trainer  # type: ignore[assignment]
         data = self.data
         with registered(parts), pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "CHECKPOINT_SECONDS", -1.0)

@@ -23,8 +23,8 @@ import pytest
 import torch
 
 from harness.errors import BadArchitecture, UnknownName
+from harness.randomness.on_torch import torch_seeded
 from harness.spaces import AnySpace, NetworkShape
-from harness.torch_randomness import torch_seeded
 
 ENUMERABLE = 100_000
 """Spaces up to this size are walked through whole."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import registry
-from harness.randomness import stream
+from harness.randomness.streams import stream
 from harness.spaces import AnySpace, SearchSpace
 from harness.tables.manifest import TableInfo
 from harness.tables.writer import TableWriter

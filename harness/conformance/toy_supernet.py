@@ -22,24 +22,17 @@ from torch.nn import functional as F
 
 from harness.datasets import ImageDataset, Split
 from harness.errors import BadArchitecture, NotApplicable, UnknownName, did_you_mean
-from harness.randomness import stream
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams, torch_seeded
+from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
-from harness.supernets.choices import (
-    ChoiceGroup,
-    EdgeSite,
-    Scores,
-    SupernetOptions,
-    SupernetSpace,
-    best_columns,
-    narrowed,
-)
+from harness.supernets.choices import ChoiceGroup, Scores, best_columns
 from harness.supernets.data import SupernetData
-from harness.supernets.frame import Frame
-from harness.supernets.loop import EpochLoop, Streams
+from harness.supernets.loop import EpochLoop
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, narrowed
 from harness.supernets.trainers import TrainerContext, TrainerMethod
-from harness.torch_randomness import torch_seeded
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1")
 EDGES = ((1, 0), (2, 0), (2, 1))

@@ -42,10 +42,11 @@ from harness.conformance.small_trainings import (
 from harness.conformance.toy_supernet import ToySpace
 from harness.datasets import ImageDataset, Split
 from harness.errors import HarnessError, NotApplicable
+from harness.protocols.frame import Frame
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, SupernetSpace
-from harness.supernets.frame import Frame
+from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from harness.supernets.training import Trained
 from harness.supernets.tuning import Snapshot, Tuning

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.metrics.checks import vector
 from harness.metrics.ranked_cells import Quantiles, RankedCells
 from harness.metrics.renewal import CostSearch
-from harness.search_protocol import Overrun
+from harness.protocols.search import Overrun
 
 Array = NDArray[np.float64]
 

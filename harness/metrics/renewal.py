@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.ranked_cells import RankedCells
-from harness.search_protocol import Overrun
+from harness.protocols.search import Overrun
 
 Array = NDArray[np.float64]
 Series = NDArray[np.complex128]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.ranking import kendall_tau
-from harness.search_protocol import Answer
-from harness.supernets.choices import AnySupernetSpace, Scores
+from harness.protocols.search import Answer
+from harness.supernets.choices import Scores
+from harness.supernets.spaces import AnySupernetSpace
 from harness.tables.table import BenchmarkTable
 
 _CHUNK = 4096

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from harness.augmentation import Augmentation, DeviceSplit, to_device
 from harness.datasets import ImageDataset, Split
-from harness.supernets.frame import Frame
-from harness.supernets.trainers import Batch
+from harness.protocols.frame import Frame
+from harness.training.augmentation import Augmentation, DeviceSplit, to_device
 
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 EVALUATION_BATCH = 250
@@ -101,3 +102,11 @@ class ValidDraws:
             self._order = self._rng.permutation(self._images)
         taken, self._order = self._order[: self._batch], self._order[self._batch :]
         return self._at(taken)
+
+
+class Batch(NamedTuple):
+    """images: (batch, channels, height, width), normalised and augmented, on the device;
+    labels: (batch,)."""
+
+    images: Tensor
+    labels: Tensor

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from harness.supernets.data import Batch
 from harness.supernets.network import Mixture, Supernet
-from harness.supernets.trainers import Batch
-
-
-class Evaluation(NamedTuple):
-    """accuracy: percent. loss: mean cross-entropy, nats. images: how many there were."""
-
-    accuracy: float
-    loss: float
-    images: int
+from harness.training.evaluation import Evaluation
 
 
 def evaluate(

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.supernets.data import SupernetData
+from harness.supernets.data import Batch, SupernetData
 from harness.supernets.evaluation import undisturbed
-from harness.supernets.trainers import Batch, SupernetTrainer
+from harness.supernets.trainers import SupernetTrainer
 
 _DENSE = 40
 """Up to so many parameters the whole matrix costs no more products than Lanczos does."""

@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import torch
-
-from harness.augmentation import DeviceSplit
-from harness.randomness import stream
-from harness.supernets.data import Indices, SupernetData, ValidDraws
-from harness.supernets.frame import Frame
-from harness.supernets.trainers import Batch, Step, SupernetTrainer
-
-
-@dataclass(frozen=True)
-class Streams:
-    """The random streams of one training or selection, named by ``parts``.
-
-    They are set anew at the start of every epoch, so that an epoch's draws depend on nothing that
-    happened before it and a training resumes at any epoch to the same numbers.
-    """
-
-    parts: tuple[str | int, ...]
-    rng: np.random.Generator
-    generator: torch.Generator
-
-    @classmethod
-    def named(cls, *parts: str | int, device: torch.device) -> Streams:
-        """Fresh streams of that name; ``generator`` lives on ``device``."""
-        found = cls(parts, stream(*parts), torch.Generator(device))
-        found.restart("start")
-        return found
-
-    def restart(self, *moment: str | int) -> None:
-        """Set both generators, in place, to where they stand at ``moment``."""
-        self.rng.bit_generator.state = stream(*self.parts, *moment).bit_generator.state
-        self.generator.manual_seed(int(self.rng.integers(2**63)))
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams
+from harness.supernets.data import Batch, Indices, SupernetData, ValidDraws
+from harness.supernets.trainers import Step, SupernetTrainer
+from harness.training.augmentation import DeviceSplit
 
 
 class EpochLoop:

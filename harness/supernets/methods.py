@@ -9,7 +9,6 @@ from typing import Any
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
-from harness.methods import BlackBoxMethod
 
 
 @dataclass(frozen=True)
@@ -32,32 +31,6 @@ class SupernetMethod:
     version: int = 1
 
 
-def load_method(name: str) -> BlackBoxMethod | SupernetMethod:
-    """A registered method, or ``TRAINER+SELECTOR``: any trainer with any selector.
-
-    Raises UnknownName for one that there is not, HarnessError where it is something else.
-    """
-    trainer, plus, selector = name.partition("+")
-    if plus:
-        for kind, part in (("supernet-trainers", trainer), ("selectors", selector)):
-            if part not in registry.names(kind):
-                known = registry.names(kind)
-                raise UnknownName(kind.removesuffix("s").replace("-", " "), part, known)
-        return SupernetMethod(
-            summary=f"The supernet of {trainer}, selected by {selector}",
-            source="a combination",
-            trainer=trainer,
-            selector=selector,
-        )
-    found = registry.load("methods", name, object)
-    if not isinstance(found, (BlackBoxMethod, SupernetMethod)):
-        raise HarnessError(
-            f"method {name!r} is a {type(found).__name__}, neither a BlackBoxMethod nor a "
-            "SupernetMethod"
-        )
-    return found
-
-
 def split_settings(
     method: SupernetMethod, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -70,7 +43,7 @@ def split_settings(
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 
-    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     fields = {
         "trainer": {field.name for field in dataclasses.fields(trainer.settings)},

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.supernets.choices import SupernetOptions
+from harness.supernets.spaces import SupernetOptions
 
 Weighted = tuple[Tensor, Tensor]
 """A summand and the scalar that it is multiplied by."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.errors import NotApplicable
-from harness.supernets.choices import ChoiceGroup, SupernetSpace
+from harness.supernets.choices import ChoiceGroup
 
 Active = tuple[tuple[tuple[int, ...], ...], ...]
 """For each group and row the columns that are computed at all, ascending."""
@@ -95,17 +94,6 @@ class Supernet(nn.Module, ABC):
         Raises NotApplicable where a supernet cannot, which is the default.
         """
         raise NotApplicable("this supernet cannot drop paths")
-
-
-def one_hot_mixture(
-    space: SupernetSpace[Any], architecture: Any, device: torch.device | str
-) -> Mixture:
-    """The mixture of one architecture alone: only its operations are computed."""
-    weights = space.one_hot(architecture)
-    return Mixture(
-        tuple(torch.tensor(each, dtype=torch.float32, device=device) for each in weights),
-        active_columns(weights),
-    )
 
 
 def active_columns(weights: Sequence[NDArray[np.float64]]) -> Active:

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, ChoiceGroup, Scores
+from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.data import SupernetData
-from harness.supernets.frame import Frame
-from harness.supernets.loop import Streams
 from harness.supernets.network import Supernet
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import SupernetTrainer
 
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness.protocols.frame import Frame
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
-from harness.supernets.frame import Frame
+from harness.supernets.choices import Scores
+from harness.supernets.data import Batch
 from harness.supernets.network import Mixture, Supernet
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 
 if TYPE_CHECKING:
+    from harness.randomness.on_torch import Streams
     from harness.supernets.data import SupernetData
-    from harness.supernets.loop import Streams
 
 
 def weight_optimizer(supernet: torch.nn.Module, frame: Frame) -> torch.optim.SGD:
@@ -35,14 +37,6 @@ def weight_optimizer(supernet: torch.nn.Module, frame: Frame) -> torch.optim.SGD
         weight_decay=frame.weight_decay,
         nesterov=frame.nesterov,
     )
-
-
-class Batch(NamedTuple):
-    """images: (batch, channels, height, width), normalised and augmented, on the device;
-    labels: (batch,)."""
-
-    images: Tensor
-    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -239,7 +233,7 @@ class SupernetTrainer(ABC):
 
 @dataclass(frozen=True)
 class TrainerMethod:
-    """A registered supernet trainer (entry-point group ``nas_harness.supernet_trainers``).
+    """A registered supernet trainer (entry-point group ``nas_harness.trainers``).
 
     settings: a frozen dataclass as ``BlackBoxMethod`` has it. create: takes a TrainerContext and
     settings. options: what the method needs of its supernet, from settings and space; raises

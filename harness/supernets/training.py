@@ -12,19 +12,19 @@ import numpy as np
 import torch
 
 from harness import registry
-from harness.artefacts import Artefact
+from harness.digests import digest
 from harness.errors import HarnessError
-from harness.records import digest
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams, torch_seeded
+from harness.resources import Report
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, SupernetSpace
+from harness.storage.artefacts import Artefact
 from harness.supernets.data import SupernetData
 from harness.supernets.evaluation import evaluate
-from harness.supernets.frame import Frame
-from harness.supernets.loop import EpochLoop, Streams
+from harness.supernets.loop import EpochLoop
 from harness.supernets.network import Supernet
+from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
-from harness.torch_randomness import torch_seeded
-from harness.workshop import Report
 
 KIND = "supernets"
 CHECKPOINT_SECONDS = 20.0
@@ -112,7 +112,7 @@ def train_supernet(
     space, HarnessError where the loss becomes NaN.
     """
     trained = _prepared(recipe, data, device)
-    if not registry.load("supernet-trainers", recipe.trainer, TrainerMethod).trains:
+    if not registry.load("trainers", recipe.trainer, TrainerMethod).trains:
         return trained
     artefact = Artefact(root, KIND, recipe.identity)
     with artefact.locked():
@@ -126,7 +126,7 @@ def train_supernet(
 def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) -> Trained:
     """Everything in its first state."""
     space = registry.load("spaces", recipe.space, SupernetSpace)
-    method = registry.load("supernet-trainers", recipe.trainer, TrainerMethod)
+    method = registry.load("trainers", recipe.trainer, TrainerMethod)
     settings = method.settings(**recipe.settings)
     supernet = _fresh_supernet(space, recipe, method, settings)
     streams = _streams(recipe, device)
@@ -140,7 +140,7 @@ def _fresh_supernet(
 ) -> Supernet:
     """The first weights are drawn from a stream of their own: methods that share a seed, a space
     and a shape begin with the same ones as far as their supernets are the same."""
-    from harness.randomness import stream
+    from harness.randomness.streams import stream
 
     rng = stream(recipe.seed, recipe.space, "supernet weights")
     with torch_seeded(int(rng.integers(2**63))):

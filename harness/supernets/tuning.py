@@ -6,7 +6,8 @@ from copy import deepcopy
 
 import torch
 
-from harness.supernets.loop import EpochLoop, Streams
+from harness.randomness.on_torch import Streams
+from harness.supernets.loop import EpochLoop
 from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.trainers import weight_optimizer
 

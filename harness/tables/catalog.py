@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
-from harness.home import home
 from harness.spaces import SearchSpace
+from harness.storage.home import home
 from harness.tables.manifest import MANIFEST, Manifest
 from harness.tables.table import BenchmarkTable
 

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from adapters.datasets.digits import DATASET
 from harness.datasets import ImageDataset, Split
-from harness.randomness import stream
-from harness.training_protocol import TrainingProtocol, training_protocol
+from harness.protocols.table_training import TrainingProtocol, training_protocol
+from harness.randomness.streams import stream
 
 SHORT = dataclasses.replace(training_protocol("flat-12"), epochs=2, test_every=1)
 

@@ -20,15 +20,15 @@ from adapters.spaces.nas_bench_1shot1 import (
     graph_of,
 )
 from adapters.spaces.nas_bench_1shot1.graphs import module_hash, vertex_channels
-from adapters.training.flat_networks import FlatShape
-from adapters.training.nas_bench_1shot1 import TRAINER_1, TRAINER_2, GraphTrainer
-from adapters.training.nas_bench_1shot1 import trainer as trainer_module
-from adapters.training.nas_bench_1shot1.plain import initial_weights, plain_network
+from adapters.table_trainers.flat_networks import FlatShape
+from adapters.table_trainers.nas_bench_1shot1 import TRAINER_1, TRAINER_2, GraphTrainer
+from adapters.table_trainers.nas_bench_1shot1 import trainer as trainer_module
+from adapters.table_trainers.nas_bench_1shot1.plain import initial_weights, plain_network
 from harness import registry
 from harness.datasets import ImageDataset
 from harness.errors import HarnessError
-from harness.randomness import stream
-from harness.training import BatchTrainer
+from harness.randomness.streams import stream
+from harness.tables.building.contract import BatchTrainer
 from tests.building.plain_training import SHORT, few_digits, train_alone
 
 POOL, CONV3, CONV1 = range(len(OPERATIONS))
@@ -62,7 +62,7 @@ def trained_alone(
 
 def test_trainers_are_registered() -> None:
     for space, trainer in ((SPACE_1, TRAINER_1), (SPACE_2, TRAINER_2)):
-        assert registry.load("trainers", space.name, BatchTrainer) is trainer
+        assert registry.load("table-trainers", space.name, BatchTrainer) is trainer
 
 
 @pytest.mark.parametrize(

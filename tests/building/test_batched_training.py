@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.spaces.nas_bench_201 import SPACE, Cell
-from adapters.training.flat_networks import FlatShape
-from adapters.training.nas_bench_201 import trainer as trainer_module
-from adapters.training.nas_bench_201.plain import initial_weights, plain_network
-from adapters.training.nas_bench_201.trainer import CellTrainer
+from adapters.table_trainers.flat_networks import FlatShape
+from adapters.table_trainers.nas_bench_201 import trainer
+from adapters.table_trainers.nas_bench_201.plain import initial_weights, plain_network
+from adapters.table_trainers.nas_bench_201.trainer import CellTrainer
 from harness.datasets import ImageDataset
 from harness.errors import HarnessError
-from harness.randomness import stream
+from harness.randomness.streams import stream
 from tests.building.plain_training import SHORT, few_digits, train_alone
 
 CELLS = [
@@ -81,7 +81,7 @@ def test_member_that_breaks_is_told_and_harms_no_other(
         return {k: v * np.nan for k, v in weights.items()} if cell == CELLS[1] else weights
 
     sound = CellTrainer().train(CELLS[:3], seed=1, dataset=digits, protocol=SHORT)
-    monkeypatch.setattr(trainer_module, "initial_weights", broken)
+    monkeypatch.setattr(trainer, "initial_weights", broken)
     batch = CellTrainer().train(CELLS[:3], seed=1, dataset=digits, protocol=SHORT)
     assert batch.failures == ("", "the loss of epoch 1 is not finite", "")
     assert np.isnan(batch.accuracy[:, :, 1]).all()

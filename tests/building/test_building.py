@@ -16,15 +16,15 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.commands.tables_build import Stopwatch, build, reporting
+from harness.commands.tables.build import Stopwatch, build, reporting
 from harness.errors import BadTable, HarnessError, MissingCell
 from harness.spaces import Epochs
 from harness.tables import catalog
-from harness.tables.build_journal import BuildJournal
-from harness.tables.build_plan import BuildPlan, Chunk, Shard
-from harness.tables.building import failures, train_chunks, write_table
+from harness.tables.building.build import failures, train_chunks, write_table
+from harness.tables.building.contract import TrainedBatch
+from harness.tables.building.journal import BuildJournal
+from harness.tables.building.plan import BuildPlan, Chunk, Shard
 from harness.tables.table import BenchmarkTable
-from harness.training import TrainedBatch
 from tests.building.toys import ToyTrainer, toy_plan
 
 SEEDS = (0, 4)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from adapters.datasets.digits import DATASET, SIZES
 from adapters.spaces.nas_bench_201 import SPACE, Cell
-from adapters.training.flat_networks import FlatShape
-from adapters.training.nas_bench_201 import TRAINER
-from adapters.training.nas_bench_201.functions import exact_function, live_edges
-from adapters.training.nas_bench_201.plain import plain_network
+from adapters.table_trainers.flat_networks import FlatShape
+from adapters.table_trainers.nas_bench_201 import TRAINER
+from adapters.table_trainers.nas_bench_201.functions import exact_function, live_edges
+from adapters.table_trainers.nas_bench_201.plain import plain_network
 from harness.datasets import SPLITS, ImageDataset, Split
 from harness.errors import HarnessError, UnknownName
-from harness.training_protocol import training_protocol
+from harness.protocols.table_training import training_protocol
 
 N, S, A, B, P = "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"
 

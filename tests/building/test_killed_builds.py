@@ -15,13 +15,13 @@ import pytest
 
 from adapters.datasets.digits import DATASET
 from adapters.spaces.nas_bench_201 import SPACE, Cell
-from adapters.training.nas_bench_201 import CellTrainer
+from adapters.table_trainers.nas_bench_201 import CellTrainer
 from harness.datasets import Split
-from harness.tables.build_journal import BuildJournal
-from harness.tables.build_plan import BuildPlan
-from harness.tables.building import train_chunks, write_table
+from harness.protocols.table_training import training_protocol
+from harness.tables.building.build import train_chunks, write_table
+from harness.tables.building.journal import BuildJournal
+from harness.tables.building.plan import BuildPlan
 from harness.tables.manifest import MEASURED, Manifest
-from harness.training_protocol import training_protocol
 from tests.building.toys import ToyTrainer, toy_plan
 
 KILLS = 10
@@ -30,7 +30,7 @@ CHUNKS = 4 * len(SEEDS)
 
 # Its children are forked from a process that has imported all this, so that they begin at once.
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["torch._dynamo", "adapters.training.nas_bench_201", __name__])
+FORKS.set_forkserver_preload(["torch._dynamo", "adapters.table_trainers.nas_bench_201", __name__])
 
 
 class EightCells(CellTrainer):

@@ -10,10 +10,10 @@ import pytest
 
 from harness.cli import run
 from harness.errors import BadSuite, HarnessError
+from harness.protocols.table_training import TrainingProtocol, training_protocol
 from harness.tables import catalog
-from harness.tables.build_plan import BuildPlan
-from harness.tables.retraining import plan_of
-from harness.training_protocol import TrainingProtocol, training_protocol
+from harness.tables.building.plan import BuildPlan
+from harness.tables.building.retraining import plan_of
 from tests.building.toys import ToyTrainer, toy_plan
 
 FLAT = training_protocol("flat-12")

@@ -11,14 +11,14 @@ from adapters.spaces.nas_bench_201 import SPACE
 from harness.cli import run
 from harness.conformance.synthetic import write_synthetic_table
 from harness.errors import HarnessError
-from harness.randomness import stream
+from harness.protocols.table_training import TrainingProtocol, training_protocol
+from harness.randomness.streams import stream
 from harness.tables import catalog
-from harness.tables.build_plan import BuildPlan
+from harness.tables.building.contract import TrainedBatch
+from harness.tables.building.plan import BuildPlan
+from harness.tables.building.retraining import plan_of, train_again
 from harness.tables.manifest import Manifest
-from harness.tables.retraining import plan_of, train_again
 from harness.tables.table import BenchmarkTable
-from harness.training import TrainedBatch
-from harness.training_protocol import TrainingProtocol, training_protocol
 from tests.building.test_building import SEEDS, do_build, make_table
 from tests.building.toys import ToyTrainer, toy_plan
 

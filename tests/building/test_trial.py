@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from harness.cli import run
 from harness.errors import HarnessError
 from harness.metrics.ranking import kendall_tau
-from harness.randomness import stream
-from harness.tables.build_plan import BuildPlan
-from harness.tables.trial import Sample, Trial, resampled_taus, trial
-from harness.training import TrainedBatch
+from harness.randomness.streams import stream
+from harness.tables.building.contract import TrainedBatch
+from harness.tables.building.plan import BuildPlan
+from harness.tables.building.trial import Sample, Trial, resampled_taus, trial
 from tests.building.test_building import SEEDS, do_build, make_table
 from tests.building.toys import ToyTrainer, toy_plan
 

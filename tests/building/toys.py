@@ -13,9 +13,9 @@ import numpy as np
 
 from adapters.spaces.nas_bench_201 import SPACE, Cell
 from harness.datasets import SPLITS, ImageDataset, Split
-from harness.tables.build_plan import BuildPlan
-from harness.training import Costs, TrainedBatch
-from harness.training_protocol import TrainingProtocol, training_protocol
+from harness.protocols.table_training import TrainingProtocol, training_protocol
+from harness.tables.building.contract import Costs, TrainedBatch
+from harness.tables.building.plan import BuildPlan
 
 
 @dataclass

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import cli
-from harness.plan import Choice, make_plan
-from harness.records import RunRecord, RunSpec
-from harness.store import RunStore
-from harness.suites import load
+from harness.records.record import RunRecord
+from harness.records.spec import RunSpec
+from harness.records.store import RunStore
+from harness.resources import Workshop
+from harness.runs.plan import Choice, make_plan
+from harness.suites.suite import load
 from harness.tables.catalog import open_table
-from harness.workshop import Workshop
 
 CELLS = """
 [[supernet]]

@@ -8,22 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import answers
-from harness.records import RunSpec
-from harness.suites import load
+from harness.diagnoses.discretisation import discretised
+from harness.diagnoses.row import CONVERGENCE, Diagnosed, Wanted, opened, planned
+from harness.records.spec import RunSpec
+from harness.resources import Workshop
+from harness.runs import answers
+from harness.suites.suite import load
 from harness.supernets import training
 from harness.supernets.agreement import mean_tau, taus
-from harness.supernets.diagnosing import (
-    CONVERGENCE,
-    Diagnosed,
-    Wanted,
-    discretised,
-    opened,
-    planned,
-)
 from harness.supernets.hessian import dominant_eigenvalue
 from harness.tables.catalog import open_table
-from harness.workshop import Workshop
 from tests.core.supernet_suites import (
     CELLS,
     TRAINED,

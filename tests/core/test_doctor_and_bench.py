@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, speed
+from harness import cli
+from harness.bench import figures as speed
 from harness.commands import doctor
 from harness.tables.catalog import open_table
 
@@ -65,7 +66,7 @@ def test_the_official_reader_is_measured_beside_ours(
     real_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("nats_bench")
-    from harness.speed_peers import beside_nats_bench
+    from harness.bench.peers import beside_nats_bench
 
     records = real_data / "nats_bench_records"
     first, theirs, ours = beside_nats_bench(records, tmp_path)

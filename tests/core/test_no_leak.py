@@ -9,9 +9,9 @@ import pytest
 
 from adapters.spaces.nas_bench_201 import SPACE
 from harness import registry
-from harness.plan import Choice, make_plan
-from harness.runner import execute
-from harness.suites import load
+from harness.runs.plan import Choice, make_plan
+from harness.runs.runner import execute
+from harness.suites.suite import load
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 
@@ -67,8 +67,8 @@ def test_no_test_number_is_read_before_the_search_is_over(
 
 
 def _searcher_of(method: str) -> Any:
-    from harness.methods import BlackBoxMethod, SearchContext
-    from harness.randomness import stream
+    from harness.randomness.streams import stream
+    from harness.searchers.contract import BlackBoxMethod, SearchContext
     from harness.spaces import Epochs
 
     registered = registry.load("methods", method, BlackBoxMethod)

@@ -9,8 +9,8 @@ import pytest
 
 from harness import cli
 from harness.metrics.random_search import exact_curve_by_cost, exact_final
-from harness.records import RunRecord
-from harness.store import RunStore
+from harness.records.record import RunRecord
+from harness.records.store import RunStore
 from harness.tables.catalog import open_table
 
 pytestmark = pytest.mark.realdata

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.randomness import stream
+from harness.randomness.streams import stream
 
 parts = st.lists(st.one_of(st.text(max_size=5), st.integers(0, 10)), min_size=1, max_size=4)
 

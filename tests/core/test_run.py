@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from harness import cli
-from harness.records import RunRecord
-from harness.store import RunStore
+from harness.records.record import RunRecord
+from harness.records.store import RunStore
 
 SUITE = """
 summary = "quick searchers"
@@ -130,7 +130,7 @@ def test_settings_given_and_defaulted_are_recorded(suite: Path, tmp_path: Path) 
 def test_a_failed_run_is_a_row_and_is_tried_again_only_when_told(
     suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from adapters.methods.black_box import random_search
+    from adapters.searchers import random_search
 
     def unlucky(*_: object) -> None:
         raise ZeroDivisionError("no luck")
@@ -338,9 +338,9 @@ def test_help_is_quick_and_light() -> None:
 def test_a_protocol_file_is_looked_for_beside_its_suite(
     suite: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness import protocols
+    from harness.protocols import search_file
 
-    shipped = Path(protocols.__file__).parent / "nas-bench-201.toml"
+    shipped = Path(search_file.__file__).parent / "nas-bench-201.toml"
     own = shipped.read_text("utf-8").replace("budget = 12000", "budget = 1234")
     (suite.parent / "own.toml").write_text(own, "utf-8")
     suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")
@@ -391,9 +391,9 @@ def test_a_disk_that_cannot_be_written_is_no_bug(
 
 @pytest.mark.usefixtures("table_home")
 def test_a_budget_may_count_evaluations(suite: Path, tmp_path: Path) -> None:
-    from harness import protocols
+    from harness.protocols import search_file
 
-    shipped = Path(protocols.__file__).parent / "nas-bench-201.toml"
+    shipped = Path(search_file.__file__).parent / "nas-bench-201.toml"
     own = shipped.read_text("utf-8").replace('unit = "seconds"', 'unit = "evaluations"')
     (suite.parent / "own.toml").write_text(own.replace("12000", "25"), "utf-8")
     suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")

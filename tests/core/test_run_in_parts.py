@@ -10,10 +10,11 @@ import pytest
 
 from harness.commands import leaderboard, run_parts
 from harness.errors import MissingData
-from harness.execution import Execution
-from harness.plan import Choice, Plan, make_plan
-from harness.records import RunRecord, RunSpec
-from harness.suites import load
+from harness.executors.claims import Execution
+from harness.records.record import RunRecord
+from harness.records.spec import RunSpec
+from harness.runs.plan import Choice, Plan, make_plan
+from harness.suites.suite import load
 from harness.tables.catalog import open_table
 from tests.core.supernet_suites import CELLS, give, method, one_line, write
 
@@ -82,7 +83,7 @@ def cut_off_after_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.supernets.running.run", interrupted)
+    monkeypatch.setattr("harness.runs.supernet.run.run", interrupted)
 
 
 def test_searches_are_done_first_and_have_a_leaderboard_before_the_supernets(
@@ -158,7 +159,7 @@ def test_failures_are_told_with_the_part_that_they_are_in(
     def unlucky(spec: RunSpec, *_: object) -> None:
         raise ZeroDivisionError(f"no luck with {spec.label}")
 
-    monkeypatch.setattr("harness.supernets.running.run", unlucky)
+    monkeypatch.setattr("harness.runs.supernet.run.run", unlucky)
     assert run(suite) == 0
     first, second = capsys.readouterr().err.split(BETWEEN)
     assert "runs failed" not in first

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.methods import Trial
-from harness.records import Trajectory
-from harness.search_loop import FREE_IN_A_ROW, search
-from harness.search_protocol import Answer, Cost, SearchProtocol, Signal, Task
+from harness.protocols.search import Answer, Cost, SearchProtocol, Signal, Task
+from harness.records.record import Trajectory
+from harness.searchers.contract import Trial
+from harness.searchers.loop import FREE_IN_A_ROW, search
 from harness.spaces import Epochs
 
 CELLS = list(SPACE.enumerate())[:200]

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from harness.errors import StoreError
-from harness.records import History, RunRecord, RunSpec, Trajectory
-from harness.store import RunStore
-from harness.store_schema import VERSION
+from harness.records.record import History, RunRecord, Trajectory
+from harness.records.schema import VERSION
+from harness.records.spec import RunSpec
+from harness.records.store import RunStore
 from tests.core.test_search_loop import PROTOCOL
 
 SPEC = RunSpec(
@@ -250,7 +251,7 @@ def test_two_processes_may_make_one_store(tmp_path: Path) -> None:
     code = textwrap.dedent(
         f"""
         from pathlib import Path
-        from harness.store import RunStore
+        from harness.records.store import RunStore
         RunStore.open(Path({str(path)!r}), create=True).close()
         """
     )

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import protocols, registry, suites, supernet_protocols
+from harness import registry
 from harness.conformance.synthetic import write_synthetic_table
 from harness.errors import BadSuite, HarnessError, UnknownName
-from harness.plan import Choice, Plan, make_plan
+from harness.protocols import search_file, supernet_file
+from harness.runs.plan import Choice, Plan, make_plan
 from harness.spaces import SearchSpace
+from harness.suites import suite as suites
 from harness.tables.table import BenchmarkTable
 
 GOOD = """
@@ -40,14 +42,14 @@ def test_every_shipped_suite_and_protocol_loads() -> None:
         assert "laptop" in suite.file.profile
         assert all(suite.seeds(profile) for profile in suite.file.profile)
         for benchmark in suite.file.benchmark:
-            assert protocols.load(benchmark.protocol)[1].task
+            assert search_file.load(benchmark.protocol)[1].task
         for supernet in suite.file.supernet:
-            assert supernet_protocols.load(supernet.protocol)[1].source
+            assert supernet_file.load(supernet.protocol)[1].source
 
 
 def test_the_published_budgets() -> None:
     def budgets(name: str) -> dict[str, float]:
-        return {task.name: task.budget for task in protocols.load(name)[1].task}
+        return {task.name: task.budget for task in search_file.load(name)[1].task}
 
     assert budgets("nas-bench-201")["cifar10"] == 12_000
     assert budgets("nats-bench") == {"cifar10": 2e4, "cifar100": 4e4, "ImageNet16-120": 1.2e5}
@@ -94,7 +96,7 @@ def test_an_unknown_suite_offers_the_near_ones() -> None:
     with pytest.raises(UnknownName, match="did you mean 'nas-bench-201'"):
         suites.load("nas-bench-202")
     with pytest.raises(UnknownName, match="did you mean 'nats-bench'"):
-        protocols.load("nats-bensh")
+        search_file.load("nats-bensh")
 
 
 @pytest.mark.parametrize(
@@ -111,17 +113,17 @@ def test_seeds_that_are_none(text: str) -> None:
 
 
 def test_a_protocol_must_be_able_to_judge(tmp_path: Path) -> None:
-    text = (Path(protocols.__file__).parent / "nats-bench.toml").read_text("utf-8")
+    text = (Path(search_file.__file__).parent / "nats-bench.toml").read_text("utf-8")
     file = tmp_path / "own.toml"
     file.write_text(text.replace("budget = 20000", "budget = 0"), "utf-8")
     with pytest.raises(BadSuite, match="'cifar10' has a budget of 0"):
-        protocols.load(str(file))
+        search_file.load(str(file))
     file.write_text(text.replace('name = "cifar100"', 'name = "cifar10"'), "utf-8")
     with pytest.raises(BadSuite, match="each of another name"):
-        protocols.load(str(file))
+        search_file.load(str(file))
     file.write_text(text.replace('overrun = "count"', 'overrun = "maybe"'), "utf-8")
     with pytest.raises(BadSuite, match=r"maybe.*overrun"):
-        protocols.load(str(file))
+        search_file.load(str(file))
 
 
 STAND_IN = """

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import cli, speed_supernets
+from harness import cli
+from harness.bench import supernets as speed_supernets
+from harness.bench.supernets import SupernetBench
 from harness.errors import HarnessError
 from harness.spaces import NetworkShape
-from harness.speed_supernets import SupernetBench
 from harness.supernets.network import Mixture
 
 SMALL = SupernetBench(

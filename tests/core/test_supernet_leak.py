@@ -14,11 +14,11 @@ import torch
 from harness import registry
 from harness.conformance.checks import reachable
 from harness.datasets import ImageDataset, Split
-from harness.runner import execute
+from harness.resources import Workshop
+from harness.runs.runner import execute
 from harness.supernets.selectors import SelectorMethod, TrainedSupernet
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
-from harness.workshop import Workshop
 from tests.core.supernet_suites import CELLS, TRAINED, method, specs, write
 from tests.core.test_no_leak import Spy
 
@@ -83,7 +83,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[TrainedSupernet]:
 def test_no_test_image_or_column_is_read_before_the_selection(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.supernets import running
+    from harness.runs.supernet import run as running
 
     settings = "{ samples = 5 }" if "sampling" in name else "{ tuning_epochs = 1 }"
     tasks = CELLS if name == SELECTORS[0] else CELLS + TRAINED

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import registry, suites
-from harness.records import RunRecord
+from harness import registry
+from harness.records.record import RunRecord
+from harness.suites import suite as suites
 from harness.supernets import training
 from tests.core.supernet_suites import (
     CELLS,
@@ -220,9 +221,9 @@ def test_a_damaged_artefact_is_named_and_made_again_once_it_is_gone(
 
 
 def test_an_evaluation_that_was_edited_after_the_plan_is_not_mixed_up(tmp_path: Path) -> None:
-    from harness.runner import execute
+    from harness.resources import Workshop
+    from harness.runs.runner import execute
     from harness.tables.catalog import open_table
-    from harness.workshop import Workshop
     from tests.core.supernet_suites import specs
 
     suite = write(tmp_path, method("random-selection"), supernets=TRAINED)
@@ -235,7 +236,7 @@ def test_an_evaluation_that_was_edited_after_the_plan_is_not_mixed_up(tmp_path: 
 
 
 def test_where_an_evaluations_file_lies_is_no_part_of_a_runs_identity(tmp_path: Path) -> None:
-    from harness.workshop import Workshop
+    from harness.resources import Workshop
     from tests.core.supernet_suites import specs
 
     found = [

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.records import RunRecord
-from harness.runner import execute
-from harness.store import RunStore
+from harness.records.record import RunRecord
+from harness.records.store import RunStore
+from harness.resources import Workshop
+from harness.runs.runner import execute
 from harness.tables.catalog import open_table
-from harness.workshop import Workshop
 from tests.core.supernet_suites import (
     CELLS,
     TRAINED,

@@ -7,12 +7,13 @@ import json
 import pytest
 import torch
 
-from harness import cli, registry, speed_trainers
+from harness import cli, registry
+from harness.bench import trainers as speed_trainers
+from harness.bench.supernets import SupernetBench
+from harness.bench.trainers import Memory, Question, TrainerCost, trainer_costs
 from harness.errors import UnknownName
 from harness.spaces import NetworkShape
-from harness.speed_supernets import SupernetBench
-from harness.speed_trainers import Memory, Question, TrainerCost, trainer_costs
-from harness.supernets.choices import SupernetOptions, SupernetSpace
+from harness.supernets.spaces import SupernetOptions, SupernetSpace
 
 SHAPE = NetworkShape(channels=4, cells=1, in_channels=1, resolution=8, patch=2)
 SMALL = SupernetBench({"nas-bench-201": SHAPE})

@@ -13,9 +13,9 @@ from functools import partial
 
 import pytest
 
-from harness import worker_processes
+from harness import processes as worker_processes
 from harness.errors import HarnessError
-from harness.worker_processes import on_processes
+from harness.processes import on_processes
 
 LARGE = 100_000_000
 """Bytes of a result that no pipe takes at once."""
@@ -92,7 +92,7 @@ def test_closing_ends_a_worker_in_the_middle_of_a_message() -> None:
     """The whole process ends: what reads the rest of the message would keep it from that."""
     script = (
         "import time\n"
-        "from harness.worker_processes import on_processes\n"
+        "from harness.processes import on_processes\n"
         "if __name__ == '__main__':\n"
         f"    done = on_processes(bytes, [1, {LARGE}], 2)\n"
         "    print(len(next(done)[1]), flush=True)\n"

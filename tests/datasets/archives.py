@@ -18,7 +18,7 @@ from scipy.io import savemat
 
 from adapters.datasets import imagenet16, svhn
 from adapters.datasets.cifar import Cifar, Version
-from adapters.datasets.files import DataFile
+from adapters.files.archives import DataFile
 from harness.datasets import Split
 
 Pickler = Callable[[Mapping[str, Any]], bytes]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.datasets.array_pickle import read_arrays
+from adapters.files.array_pickle import read_arrays
 from harness.errors import HarnessError
 from tests.datasets.archives import python_2
 

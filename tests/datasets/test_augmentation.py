@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adapters.datasets.digits import DATASET as DIGITS
-from harness.augmentation import Augmentation, batches, to_device
 from harness.datasets import SPLITS, ImageDataset, Normalisation, Split
 from harness.errors import HarnessError
+from harness.training.augmentation import Augmentation, batches, to_device
 from tests.datasets.archives import made_up
 
 CPU = torch.device("cpu")

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from adapters.spaces.nas_bench_201 import SPACE
-from adapters.training.nas_bench_201 import TRAINER
+from adapters.table_trainers.nas_bench_201 import TRAINER
 from harness.datasets import SPLITS, ImageDataset, Normalisation, Split
-from harness.tables.build_plan import BuildPlan
-from harness.training_protocol import training_protocol
+from harness.protocols.table_training import training_protocol
+from harness.tables.building.plan import BuildPlan
 from tests.datasets.archives import made_up
 
 BYTES = ImageDataset(

@@ -11,17 +11,12 @@ from typing import get_args
 import msgspec
 import pytest
 
-from harness import (
-    evaluation_protocol,
-    method_cards,
-    protocols,
-    registry,
-    search_protocol,
-    suites,
-    supernet_protocols,
-)
-from harness.supernets.frame import Frame
+from harness import registry
+from harness.protocols import evaluation, search, search_file, supernet_file
+from harness.protocols.frame import Frame
+from harness.suites import suite
 from leaderboards.model import Overall, Row, SignalQuality, SupernetNumbers
+from leaderboards.studies import method_cards
 from tests.docs.pages import PAGES, ROOT, anchors, code_words, prose, text
 
 DOCS = ROOT / "docs"
@@ -85,11 +80,11 @@ def test_everything_registered_is_documented(kind: str) -> None:
 
 
 def test_every_suite_and_protocol_is_documented() -> None:
-    for name in suites.PRESETS.names():
+    for name in suite.PRESETS.names():
         assert f"`{name}`" in text(DOCS / "suites.md"), name
-    for name in (*protocols.PRESETS.names(), *supernet_protocols.PRESETS.names()):
+    for name in (*search_file.PRESETS.names(), *supernet_file.PRESETS.names()):
         assert f"`{name}`" in text(DOCS / "protocols.md"), name
-    for name in evaluation_protocol.PRESETS.names():
+    for name in evaluation.PRESETS.names():
         assert f"`{name}`" in text(DOCS / "evaluation.md"), name
 
 
@@ -98,22 +93,22 @@ def keys(*kinds: type[msgspec.Struct]) -> set[str]:
 
 
 def test_every_key_of_a_suite_is_documented() -> None:
-    known = keys(suites.SuiteFile, suites.BenchmarkEntry, suites.MethodEntry, suites.ProfileEntry)
-    known |= keys(suites.SupernetEntry)
+    known = keys(suite.SuiteFile, suite.BenchmarkEntry, suite.MethodEntry, suite.ProfileEntry)
+    known |= keys(suite.SupernetEntry)
     tables = {"benchmark", "supernet", "method"}
     page = text(DOCS / "suites.md")
     assert {key for key in known if f"`{key}`" not in page} == tables | {"profile"}
     assert all(f"[[{table}]]" in page for table in tables)
-    assert all(f"[profile.{profile}]" in page for profile in suites.PROFILES)
+    assert all(f"[profile.{profile}]" in page for profile in suite.PROFILES)
 
 
 def test_every_switch_of_a_protocol_is_documented() -> None:
     known = keys(
-        protocols.ProtocolFile,
-        protocols.TaskEntry,
-        protocols.SignalEntry,
-        protocols.CostEntry,
-        protocols.AnswerEntry,
+        search_file.ProtocolFile,
+        search_file.TaskEntry,
+        search_file.SignalEntry,
+        search_file.CostEntry,
+        search_file.AnswerEntry,
     )
     page = text(DOCS / "protocols.md")
     tables = {"task", "signal", "cost", "answer"}
@@ -121,15 +116,15 @@ def test_every_switch_of_a_protocol_is_documented() -> None:
     assert all(f"`[{table}]`" in page for table in ("[task]", "task.signal", "task.cost"))
     assert "`[[task.answer]]`" in page
     for name in ("Overrun", "Repeats", "Incumbent", "Unit", "ValidationPass"):
-        for choice in get_args(getattr(search_protocol, name)):
+        for choice in get_args(getattr(search, name)):
             assert f"`{choice}`" in page, choice
-    for choice in get_args(get_args(search_protocol.SeedRule)[1]):
+    for choice in get_args(get_args(search.SeedRule)[1]):
         assert f"`{choice}`" in page, choice
 
 
 def test_every_key_of_a_supernet_protocol_is_documented() -> None:
     page = text(DOCS / "protocols.md").partition("## Supernet protocols")[2]
-    known = keys(supernet_protocols.SupernetProtocolFile, protocols.AnswerEntry)
+    known = keys(supernet_file.SupernetProtocolFile, search_file.AnswerEntry)
     known |= {field.name for field in dataclasses.fields(Frame)}
     assert {key for key in known if f"`{key}`" not in page} == set()
 
@@ -155,7 +150,7 @@ def test_every_metric_and_quantity_of_a_table_is_documented() -> None:
 def test_every_settings_default_in_the_docs_is_the_codes() -> None:
     assert text(DOCS / "methods.md") == method_cards.cards(), (
         "docs/methods.md is older than the methods; "
-        "write it again: python -m harness.method_cards > docs/methods.md"
+        "write it again: python -m leaderboards.studies.method_cards > docs/methods.md"
     )
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import suites, supernet_protocols
-from harness.supernets.methods import load_method
+from harness.protocols import supernet_file
+from harness.runs.methods import load_method
+from harness.suites import suite as suites
 from tests.docs.pages import ROOT
 
 SUITES = sorted((ROOT / "docs").glob("*/nas-bench-*.toml"))
@@ -21,6 +22,6 @@ def test_there_are_some() -> None:
 def test_a_suite_in_the_docs_can_be_planned(file: Path) -> None:
     suite = suites.load(str(file))
     for entry in suite.file.supernet:
-        assert supernet_protocols.load(entry.protocol)[1].answer
+        assert supernet_file.load(entry.protocol)[1].answer
     for method in suite.file.method:
         assert load_method(method.name).summary

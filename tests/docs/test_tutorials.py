@@ -13,9 +13,9 @@ import pytest
 
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.synthetic import write_synthetic_table
-from harness.plan import Choice, make_plan
-from harness.store import RunStore
-from harness.suites import load
+from harness.records.store import RunStore
+from harness.runs.plan import Choice, make_plan
+from harness.suites.suite import load
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 from tests.docs.pages import ROOT, blocks

@@ -12,9 +12,9 @@ import pytest
 
 from harness.cli import run
 from harness.errors import HarnessError
-from harness.evaluation_table import COLUMNS, export, trained_table
+from harness.resources import Workshop
 from harness.tables import catalog
-from harness.workshop import Workshop
+from harness.training.results import COLUMNS, export, trained_table
 from tests.evaluation.test_protocols import written
 
 CELLS = (

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.errors import BadSuite, HarnessError, UnknownName
-from harness.evaluation_protocol import (
+from harness.protocols.evaluation import (
     PRESETS,
     EvaluationProtocol,
     Rules,

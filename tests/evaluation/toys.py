@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from harness.datasets import SPLITS, ImageDataset, Split
-from harness.evaluation_protocol import EvaluationProtocol, evaluation_protocol
-from harness.evaluation_table import TrainedResult
-from harness.evaluation_training import EvaluationRequest, train_architecture
-from harness.randomness import stream
+from harness.protocols.evaluation import EvaluationProtocol, evaluation_protocol
+from harness.randomness.streams import stream
+from harness.resources import Report, silent
 from harness.spaces import NetworkShape
-from harness.workshop import Report, silent
+from harness.training.results import TrainedResult
+from harness.training.scratch import EvaluationRequest, train_architecture
 
 CLASSES = 3
 SIZES = {"train": 20, "valid": 13, "test": 11}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from tests.leaderboards.making import make_table, nine_runs, protocol
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.records import RunRecord, RunSpec, Trajectory
-from harness.search_protocol import Answer, Cost, SearchProtocol, Signal, Task
+from harness.protocols.search import Answer, Cost, SearchProtocol, Signal, Task
+from harness.records.record import RunRecord, Trajectory
+from harness.records.spec import RunSpec
 from harness.spaces import Epochs
 from harness.tables.manifest import TableInfo
 from harness.tables.table import BenchmarkTable

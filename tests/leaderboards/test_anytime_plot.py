@@ -10,17 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards.anytime_plot import (
-    LineInfo,
-    PlotInfo,
-    anytime_info,
-    draw,
-    inline_svg,
-    rendered,
-)
-from leaderboards.drawing import Layout, spread, style
+from leaderboards.plots.anytime import anytime_info, draw
+from leaderboards.plots.drawing import Layout, spread, style
+from leaderboards.plots.files import inline_svg, rendered
+from leaderboards.plots.lines import LineInfo, PlotInfo
 from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done, protocol
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from harness.metrics.anytime import area_under_regret
 from harness.metrics.bootstrap import mean_bounds
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import build, of_contexts
-from leaderboards.context import Which, contexts
-from leaderboards.main_table import main_views, overall_views
+from leaderboards.measures.rows import StepWeights
 from leaderboards.model import Row, Section
-from leaderboards.rows import StepWeights
+from leaderboards.sections.context import Which, contexts
+from leaderboards.tables.main import main_views, overall_views
 from tests.leaderboards.making import (
     TEST_ANSWER,
     VALIDATION_ANSWER,

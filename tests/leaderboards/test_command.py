@@ -13,9 +13,9 @@ from rich.console import Console
 from harness.cli import run
 from harness.commands.leaderboard import FORMATS, show
 from harness.errors import UnknownName
-from harness.home import default_store
-from harness.records import RunRecord
-from harness.store import RunStore
+from harness.records.record import RunRecord
+from harness.records.store import RunStore
+from harness.storage.home import default_store
 from harness.tables.table import BenchmarkTable
 from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done, protocol
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from harness.commands.leaderboard import TABLES
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards import tables as kinds
-from leaderboards.context import Context, contexts
-from leaderboards.view import Value, View
+from leaderboards.pages.view import Value, View
+from leaderboards.sections.context import Context, contexts
+from leaderboards.tables import kinds
 from tests.leaderboards.making import done, protocol
 
 

@@ -11,8 +11,8 @@ import pytest
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.supernets.agreement import best_scores
 from harness.tables.table import BenchmarkTable
-from leaderboards.context import contexts
-from leaderboards.edge_table import edge_view
+from leaderboards.sections.context import contexts
+from leaderboards.tables.edges import edge_view
 from tests.leaderboards.making import TEST_ANSWER, make_table
 from tests.leaderboards.test_supernets import protocol as supernet_protocol
 from tests.leaderboards.test_supernets import run

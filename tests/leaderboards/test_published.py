@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import registry, supernet_protocols
+from harness import registry
 from harness.metrics.statistics import FEWEST_SHARED
-from harness.records import RunRecord, RunSpec, Trajectory
-from harness.search_protocol import Answer
+from harness.protocols import supernet_file
+from harness.protocols.frame import Frame
+from harness.protocols.search import Answer
+from harness.protocols.supernet import SupernetProtocol, SupernetTask
+from harness.records.record import RunRecord, Trajectory
+from harness.records.spec import RunSpec
 from harness.spaces import Epochs
-from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from harness.supernets.frame import Frame
 from harness.supernets.methods import SupernetMethod
 from harness.supernets.trainers import TrainerMethod
 from leaderboards.board import build
-from leaderboards.main_table import main_views
 from leaderboards.model import Section
-from leaderboards.published import Setting, SupernetSetting, numbers
+from leaderboards.published.numbers import Setting, SupernetSetting, numbers
+from leaderboards.tables.main import main_views
 from tests.leaderboards.making import done, protocol
 
 C10_TEST = Answer("cifar10 test", "cifar10", "ori-test", Epochs(200, 200), "mean", "test")
@@ -249,8 +251,8 @@ def test_the_epochs_that_are_told_as_ours_are_ours() -> None:
             continue
         space = number.setting.space
         method = registry.load("methods", number.method, SupernetMethod)
-        trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
-        name, file = supernet_protocols.load(number.setting.protocol)
+        trainer = registry.load("trainers", method.trainer, TrainerMethod)
+        name, file = supernet_file.load(number.setting.protocol)
         assert file.published_frames, name
         epochs = file.frame_for(space).epochs
         for frame in (trainer.frame, method.frame):

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from harness.tables.table import BenchmarkTable
-from leaderboards import render, terminal
 from leaderboards.board import build
-from leaderboards.main_table import main_views
-from leaderboards.view import BLANK, Column, View, text
+from leaderboards.pages import render, terminal
+from leaderboards.pages.view import BLANK, Column, View, text
+from leaderboards.tables.main import main_views
 from tests.leaderboards.making import nine_runs, protocol
 
 GOLDEN = Path(__file__).parent / "golden"

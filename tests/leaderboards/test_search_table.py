@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.records import RunRecord
-from leaderboards.context import contexts
-from leaderboards.search_table import search_view
-from leaderboards.view import View
+from harness.records.record import RunRecord
+from leaderboards.pages.view import View
+from leaderboards.sections.context import contexts
+from leaderboards.tables.searches import search_view
 from tests.leaderboards.test_supernets import ALL_SKIPS, trained
 
 HALF = ALL_SKIPS.replace("reduce=[", "#").split("#")

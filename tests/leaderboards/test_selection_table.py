@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.records import RunRecord, Trajectory
-from leaderboards.context import Context, contexts
-from leaderboards.measurement_table import measurement_view
-from leaderboards.selection_table import selection_view
+from harness.records.record import RunRecord, Trajectory
+from leaderboards.sections.context import Context, contexts
+from leaderboards.tables.measurements import measurement_view
+from leaderboards.tables.selections import selection_view
 from tests.leaderboards.making import TEST_ANSWER, protocol, spec
 
 RULES = protocol()

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import build
 from tests.leaderboards.making import TEST, TEST_ANSWER, VALIDATION_ANSWER, done, protocol

@@ -12,22 +12,23 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from harness.records import RunRecord, RunSpec, Trajectory
-from harness.search_protocol import Answer
+from harness.protocols.frame import Frame
+from harness.protocols.search import Answer
+from harness.protocols.supernet import SupernetProtocol, SupernetTask
+from harness.records.record import RunRecord, Trajectory
+from harness.records.spec import RunSpec
 from harness.spaces import Epochs
-from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from harness.supernets.frame import Frame
 from harness.tables.table import BenchmarkTable
-from leaderboards.anytime_plot import anytime_info
 from leaderboards.board import build
-from leaderboards.captions import setting
-from leaderboards.context import contexts
-from leaderboards.main_table import main_views, overall_views
 from leaderboards.model import Leaderboard, SupernetNumbers
-from leaderboards.render import Format, render
-from leaderboards.tables import SECTIONS, section_views
-from leaderboards.task_table import task_views
-from leaderboards.view import View
+from leaderboards.pages.captions import setting
+from leaderboards.pages.render import Format, render
+from leaderboards.pages.view import View
+from leaderboards.plots.anytime import anytime_info
+from leaderboards.sections.context import contexts
+from leaderboards.tables.kinds import SECTIONS, section_views
+from leaderboards.tables.main import main_views, overall_views
+from leaderboards.tables.tasks import task_views
 from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done
 from tests.leaderboards.making import protocol as searched
 

@@ -7,14 +7,14 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.records import RunRecord
+from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards import terminal
 from leaderboards.board import of_contexts
-from leaderboards.context import Context, contexts
-from leaderboards.main_table import main_views, overall_views
-from leaderboards.tables import SECTIONS, section_views
-from leaderboards.view import BLANK, Column, Value, View
+from leaderboards.pages import terminal
+from leaderboards.pages.view import BLANK, Column, Value, View
+from leaderboards.sections.context import Context, contexts
+from leaderboards.tables.kinds import SECTIONS, section_views
+from leaderboards.tables.main import main_views, overall_views
 from tests.leaderboards.making import (
     TEST_ANSWER,
     VALIDATION_ANSWER,

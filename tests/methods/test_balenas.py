@@ -11,24 +11,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapters.methods.balenas import trainer as balenas
-from adapters.methods.balenas import training_free
-from adapters.methods.balenas.regularisation import Regularisation, implicit_regularisation
-from adapters.methods.balenas.vadam import Vadam, VadamOptions
-from adapters.methods.differentiable import darts
-from adapters.methods.differentiable import unrolled as unrolled_steps
 from adapters.proxies.synflow import SYNFLOW
-from adapters.selectors import magnitude
+from adapters.selectors import balenas_tf, magnitude
 from adapters.spaces.darts import S2, S4
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.balenas import trainer as balenas
+from adapters.trainers.balenas.regularisation import Regularisation, implicit_regularisation
+from adapters.trainers.balenas.vadam import Vadam, VadamOptions
+from adapters.trainers.differentiable import darts
+from adapters.trainers.differentiable import unrolled as unrolled_steps
 from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, TOY_FRAME, toy_dataset, train_toy
 from harness.errors import HarnessError, NotApplicable
-from harness.supernets.data import SupernetData
+from harness.runs.methods import load_method
+from harness.supernets.data import Batch, SupernetData
 from harness.supernets.hessian import batch_diagonal
-from harness.supernets.methods import SupernetMethod, load_method, split_settings
+from harness.supernets.methods import SupernetMethod, split_settings
 from harness.supernets.selectors import TrainedSupernet
-from harness.supernets.trainers import Batch, Step
+from harness.supernets.trainers import Step
 from tests.methods.trainings import (
     CPU,
     SMALL,
@@ -338,7 +338,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> TrainedSupernet:
 
 
 def test_one_sample_is_that_sample(searched: TrainedSupernet) -> None:
-    found = training_free.select(searched, training_free.TrainingFreeSettings(samples=1))
+    found = balenas_tf.select(searched, balenas_tf.TrainingFreeSettings(samples=1))
     again = train_toy(balenas.TRAINER, seed=0)
     # The scorer takes its first numbers to seed itself and to draw its batch.
     again.rng.integers(2**63)
@@ -348,7 +348,7 @@ def test_one_sample_is_that_sample(searched: TrainedSupernet) -> None:
 
 
 def test_of_a_sample_the_best_is_taken_and_each_is_scored_once(searched: TrainedSupernet) -> None:
-    found = training_free.select(searched, training_free.TrainingFreeSettings(samples=60))
+    found = balenas_tf.select(searched, balenas_tf.TrainingFreeSettings(samples=60))
     assert found.costs["architectures-drawn"] == 60
     assert found.costs["proxy-evaluations"] == found.costs["distinct-architectures"] <= 27
     # Synflow of the toy network grows with convolutions; sigma is 1, so that 60 draws meet many.
@@ -368,14 +368,14 @@ def test_samples_are_the_selectors_whatever_trainer_has_learnt() -> None:
 
 def test_a_sample_of_nothing_is_refused(searched: TrainedSupernet) -> None:
     for samples, batch in ((0, 0), (-3, 0), (10, -1)):
-        given = training_free.TrainingFreeSettings(samples=samples, batch=batch)
+        given = balenas_tf.TrainingFreeSettings(samples=samples, batch=batch)
         with pytest.raises(HarnessError, match=f"given {samples} and {batch}"):
-            training_free.select(searched, given)
+            balenas_tf.select(searched, given)
 
 
 def test_duplicates_are_dropped_or_scored_again(searched: TrainedSupernet) -> None:
-    settings = training_free.TrainingFreeSettings(samples=30, keep_duplicates=True)
-    found = training_free.select(searched, settings)
+    settings = balenas_tf.TrainingFreeSettings(samples=30, keep_duplicates=True)
+    found = balenas_tf.select(searched, settings)
     assert found.costs["proxy-evaluations"] == 30 > found.costs["distinct-architectures"]
 
 
@@ -394,7 +394,7 @@ def test_draws_follow_the_gaussian(searched: TrainedSupernet) -> None:
 def test_a_trainer_without_a_distribution_is_refused() -> None:
     trained = train_toy(darts.TRAINER, seed=0)
     with pytest.raises(NotApplicable, match="distribution"):
-        training_free.select(trained, training_free.TrainingFreeSettings())
+        balenas_tf.select(trained, balenas_tf.TrainingFreeSettings())
 
 
 def test_the_mean_decides(searched: TrainedSupernet) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.black_box.bananas import METHOD, Bananas, Settings
-from adapters.methods.black_box.ensemble import Ensemble, Shape, Training
+from adapters.searchers.bananas import METHOD, Bananas, Settings
+from adapters.searchers.ensemble import Ensemble, Shape, Training
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.searchers import drive
 from harness.errors import HarnessError, UnknownName
-from harness.methods import SearchContext, Trial
+from harness.searchers.contract import SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
 
 

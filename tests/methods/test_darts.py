@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adapters.methods.differentiable import (
+from adapters.spaces.nas_bench_1shot1 import SPACE_1
+from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import (
     darts,
     drnas,
     fixed_alpha,
@@ -19,14 +21,12 @@ from adapters.methods.differentiable import (
     sdarts,
     unrolled,
 )
-from adapters.methods.sampled import enas, setn, single_path
-from adapters.spaces.nas_bench_1shot1 import SPACE_1
-from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.sampled import enas, setn, single_path
 from harness.conformance.toy_supernet import toy_dataset
-from harness.supernets.choices import AnySupernetSpace
-from harness.supernets.data import SupernetData
+from harness.supernets.data import Batch, SupernetData
 from harness.supernets.network import Mixture
-from harness.supernets.trainers import Batch, Step, TrainerMethod
+from harness.supernets.spaces import AnySupernetSpace
+from harness.supernets.trainers import Step, TrainerMethod
 from tests.methods.trainings import CPU, SMALL, TOY, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import digamma, gammaln
 
-from adapters.methods.differentiable import drnas
+from adapters.trainers.differentiable import drnas
 from tests.methods.test_darts import batches, step_of
 from tests.methods.trainings import made, set_alpha
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import drnas, drnas_progressive
-from adapters.methods.differentiable.drnas_progressive import partial_channels
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import drnas, drnas_progressive
+from adapters.trainers.differentiable.drnas_progressive import partial_channels
 from harness.errors import NotApplicable
 from tests.methods.trainings import (
     SMALL,

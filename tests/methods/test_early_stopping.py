@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, early_stopping
-from adapters.methods.differentiable.early_stopping import AdaptiveTrainer, EarlyStoppingTrainer
+from adapters.trainers.differentiable import darts, early_stopping
+from adapters.trainers.differentiable.early_stopping import AdaptiveTrainer, EarlyStoppingTrainer
 from harness.supernets.hessian import batch_eigenvalue
 from harness.supernets.trainers import SupernetTrainer
 from harness.supernets.training import EpochLog, Trained

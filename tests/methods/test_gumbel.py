@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapters.methods.differentiable import darts, gumbel
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, gumbel
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.decisions import Decisions
 from harness.supernets.network import Mixture
+from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.trainers import Step
 from tests.methods.test_darts import batches, step_of
 from tests.methods.trainings import SMALL, TOY, Trains, made, set_alpha, train

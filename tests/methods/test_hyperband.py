@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.methods.black_box import hyperband, hyperband_tpe
-from adapters.methods.black_box.brackets import plan_brackets
+from adapters.searchers import hyperband, hyperband_tpe
+from adapters.searchers.brackets import plan_brackets
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.searchers import drive
 from harness.errors import HarnessError, NotApplicable
-from harness.methods import BlackBoxMethod, SearchContext, Trial
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
 
 LI_81 = [
@@ -167,7 +167,7 @@ def test_random_fraction_of_one_draws_uniformly() -> None:
 
 
 def test_models_the_highest_fidelity_that_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adapters.methods.black_box.tpe import TpeModel
+    from adapters.searchers.tpe import TpeModel
 
     drawn: list[tuple[int, int]] = []
     draw = TpeModel.draw

@@ -10,20 +10,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adapters.methods.differentiable import darts
-from adapters.methods.it_nas import indicator, trainer
-from adapters.methods.it_nas.importance import latest, selected, transformers
-from adapters.methods.it_nas.lite_transformer import LiteTransformer
-from adapters.methods.it_nas.settings import ItNasSettings
-from adapters.selectors import magnitude, perturbation
+from adapters.selectors import indicator, magnitude, perturbation
 from adapters.spaces.darts import DARTS, S3, S4
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts
+from adapters.trainers.it_nas import trainer
+from adapters.trainers.it_nas.importance import latest, selected, transformers
+from adapters.trainers.it_nas.lite_transformer import LiteTransformer
+from adapters.trainers.it_nas.settings import ItNasSettings
 from harness.conformance.toy_supernet import TOY_FRAME, TOY_SHAPE, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
-from harness.supernets.choices import AnySupernetSpace, EdgeSite, SupernetOptions
+from harness.randomness.on_torch import torch_seeded
 from harness.supernets.selectors import TrainedSupernet
-from harness.torch_randomness import torch_seeded
+from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]

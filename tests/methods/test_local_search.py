@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.methods.black_box.local_search import METHOD, Settings
+from adapters.searchers.local_search import METHOD, Settings
 from harness.errors import HarnessError
-from harness.methods import SearchContext, Searcher
+from harness.searchers.contract import SearchContext, Searcher
 from harness.spaces import AnySpace, Epochs
 
 

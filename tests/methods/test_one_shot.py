@@ -14,11 +14,11 @@ import pytest
 from harness import registry
 from harness.conformance.small_trainings import SMALL_FRAME, SMALL_SHAPE, SmallTraining
 from harness.errors import HarnessError
-from harness.methods import make_settings
+from harness.settings import make_settings
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, SupernetSpace
 from harness.supernets.methods import SupernetMethod
 from harness.supernets.selectors import SelectorMethod
+from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from tests import small_settings
 
@@ -48,7 +48,7 @@ REFUSED: dict[tuple[str, str], str] = {
 @pytest.mark.parametrize("name", METHODS)
 def test_its_trainer_and_selector_exist_and_know_its_settings(name: str) -> None:
     method = METHODS[name]
-    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     make_settings(method.trainer, trainer.settings, method.trainer_settings)
     make_settings(method.selector, selector.settings, method.selector_settings)
@@ -63,7 +63,7 @@ def _pairs() -> list[Any]:
         for space in SPACES:
             quick = first and space in ("nas-bench-201", "nas-bench-1shot1-1", "s2")
             found.append(pytest.param(name, space, marks=[] if quick else [pytest.mark.slow]))
-    assert seen == set(registry.names("supernet-trainers"))
+    assert seen == set(registry.names("trainers"))
     return found
 
 
@@ -85,7 +85,7 @@ def test_gives_an_architecture_or_says_why_not(
 
 def _select(method: SupernetMethod, space: AnySupernetSpace, root: Path) -> Any:
     """What a method answers after three steps, with settings by which alpha is trained in them."""
-    trainer = registry.load("supernet-trainers", method.trainer, TrainerMethod)
+    trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     given = {**small_settings.TRAINERS.get(method.trainer, {}), **method.trainer_settings}
     if "alpha_from_epoch" in {field.name for field in fields(trainer.settings)}:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, p_darts
-from adapters.methods.differentiable.p_darts import with_fewer_skips
 from adapters.spaces.darts import DARTS, EDGES
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, p_darts
+from adapters.trainers.differentiable.p_darts import with_fewer_skips
 from tests.methods.trainings import (
     SMALL,
     Trains,

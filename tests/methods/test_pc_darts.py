@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, pc_darts
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
-from harness.supernets.choices import AnySupernetSpace
+from adapters.trainers.differentiable import darts, pc_darts
+from harness.supernets.spaces import AnySupernetSpace
 from tests.methods.trainings import SMALL, TOY, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import pr_darts
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import pr_darts
 from harness.conformance.toy_supernet import toy_dataset
 from harness.errors import NotApplicable
 from harness.supernets.data import SupernetData

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from harness import suites, supernet_protocols
 from harness.errors import HarnessError, UnknownName
-from harness.suites import MethodEntry
-from harness.supernet_plan import PlannedSupernet
-from harness.supernet_protocol import SupernetProtocol, SupernetTask
-from harness.supernets.methods import SupernetMethod, load_method, split_settings
+from harness.protocols import supernet_file
+from harness.protocols.supernet import SupernetProtocol, SupernetTask
+from harness.runs.methods import load_method
+from harness.runs.supernet.plan import PlannedSupernet
+from harness.suites import suite as suites
+from harness.suites.suite import MethodEntry
+from harness.supernets.methods import SupernetMethod, split_settings
 
 SHOT = "nas-bench-1shot1"
 
@@ -43,7 +45,7 @@ def test_a_setting_that_trainer_and_selector_share_says_whose_it_is() -> None:
 
 def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
     """Trainer, selector and frame of a run, as a suite with no settings of its own plans it."""
-    name, file = supernet_protocols.load(protocol)
+    name, file = supernet_file.load(protocol)
     task = SupernetTask(space, "cifar10", "", file.frame_for(space), "", "", (), ())
     rules = SupernetProtocol(name, file.source, file.published_frames, (task,))
     (run,) = PlannedSupernet(space, None, rules, file.settings).runs(MethodEntry(method), [0])

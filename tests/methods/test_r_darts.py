@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, r_darts
-from adapters.methods.differentiable.r_darts import GridTrainer
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, r_darts
+from adapters.trainers.differentiable.r_darts import GridTrainer
 from harness.errors import HarnessError
-from harness.supernets.data import SupernetData
-from harness.supernets.trainers import Batch
+from harness.supernets.data import Batch, SupernetData
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
 
 __all__ = ["train"]

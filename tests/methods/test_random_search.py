@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 from scipy.stats import chisquare
 
-from adapters.methods.black_box.random_search import METHOD, Settings
+from adapters.searchers.random_search import METHOD, Settings
 from harness.conformance.searchers import drive
-from harness.methods import SearchContext
+from harness.searchers.contract import SearchContext
 from harness.spaces import AnySpace, Epochs
 
 

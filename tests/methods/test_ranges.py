@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.methods.differentiable import (
+from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import (
     drnas,
     drnas_progressive,
     early_stopping,
@@ -18,8 +19,7 @@ from adapters.methods.differentiable import (
     sdarts,
     sgas,
 )
-from adapters.methods.sampled import enas
-from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.sampled import enas
 from harness.errors import HarnessError
 from harness.supernets.trainers import TrainerMethod
 from tests.methods.trainings import made

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.methods.black_box.regularised_evolution import METHOD, RegularisedEvolution, Settings
+from adapters.searchers.regularised_evolution import METHOD, RegularisedEvolution, Settings
 from harness.errors import HarnessError, UnknownName
-from harness.methods import SearchContext, Trial
+from harness.searchers.contract import SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
 
 EPOCHS = Epochs.full(12)

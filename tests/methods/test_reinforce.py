@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.black_box.reinforce import METHOD, Reinforce, Settings
+from adapters.searchers.reinforce import METHOD, Reinforce, Settings
 from harness.errors import HarnessError
-from harness.methods import SearchContext, Trial
+from harness.searchers.contract import SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
 
 EPOCHS = Epochs.full(12)

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adapters.methods.differentiable import darts, unrolled
-from adapters.methods.sampled import untrained
-from adapters.methods.sanas import methods
-from adapters.methods.sanas.trainer import SanasTrainer
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, unrolled
+from adapters.trainers.sampled import untrained
+from adapters.trainers.sanas import methods
+from adapters.trainers.sanas.trainer import SanasTrainer
 from harness.conformance.toy_supernet import toy_dataset
 from harness.errors import HarnessError, NotApplicable
-from harness.supernets.data import SupernetData
+from harness.supernets.data import Batch, SupernetData
 from harness.supernets.network import Mixture
-from harness.supernets.trainers import Batch, Step
+from harness.supernets.trainers import Step
 from tests.methods.trainings import (
     CPU,
     SMALL,

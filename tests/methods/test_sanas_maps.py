@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adapters.datasets.digits import DATASET as DIGITS
-from adapters.methods.sanas import methods
-from adapters.methods.sanas.maps import Mapper, MapSettings, Pixels, departure, reweighted
+from adapters.trainers.sanas import methods
+from adapters.trainers.sanas.maps import Mapper, MapSettings, Pixels, departure, reweighted
 from harness.errors import HarnessError
-from harness.supernets.data import SupernetData
-from harness.supernets.frame import Frame
-from harness.supernets.trainers import Batch
+from harness.protocols.frame import Frame
+from harness.supernets.data import Batch, SupernetData
 from tests.methods.trainings import CPU, made
 
 BLACK, WHITE = torch.tensor([[[-0.5]], [[-1.0]]]), torch.tensor([[[1.5]], [[3.0]]])

@@ -10,18 +10,17 @@ import torch
 from click.testing import CliRunner
 from scipy.stats import spearmanr
 
-from adapters.methods.sanas import __main__ as command
-from adapters.methods.sanas import methods
-from adapters.methods.sanas.maps import Pixels
-from adapters.methods.sanas.pictures import heat_column, image_column, table
-from adapters.methods.sanas.sanity import NOTHING, cascade, layers, rank_correlations
-from adapters.methods.sanas.trainer import SanasTrainer
+from adapters.diagnoses import saliency as command
+from adapters.diagnoses.saliency_pictures import heat_column, image_column, table
+from adapters.diagnoses.saliency_sanity import NOTHING, cascade, layers, rank_correlations
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.sanas import methods
+from adapters.trainers.sanas.maps import Pixels
+from adapters.trainers.sanas.trainer import SanasTrainer
 from harness.conformance.toy_supernet import toy_dataset
 from harness.errors import HarnessError
-from harness.records import RunSpec
-from harness.supernets.data import SupernetData
-from harness.supernets.trainers import Batch
+from harness.records.spec import RunSpec
+from harness.supernets.data import Batch, SupernetData
 from tests.methods.trainings import CPU, SMALL, made, run_epoch
 
 STEADY = {"start": "zero", "target": "label", "step_size": 1e-3}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adapters.methods.differentiable import darts, sdarts
+from adapters.trainers.differentiable import darts, sdarts
 from harness.supernets.network import Mixture
 from harness.supernets.trainers import Step
 from tests.methods.test_darts import batches, step_of

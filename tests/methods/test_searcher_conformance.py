@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.methods.black_box import (
+from adapters.searchers import (
     bananas,
     hyperband,
     hyperband_tpe,
@@ -22,7 +22,7 @@ from adapters.methods.black_box import (
 from adapters.spaces.nas_bench_201 import SPACE
 from harness import registry
 from harness.conformance.searchers import MakeContext, SearcherConformance, drive
-from harness.methods import BlackBoxMethod, SearchContext, Trial
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
 
 METHODS = {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, sgas
-from adapters.methods.differentiable.sgas_criteria import certainty, importance, scaled, stability
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
-from harness.supernets.trainers import Batch
+from adapters.trainers.differentiable import darts, sgas
+from adapters.trainers.differentiable.sgas_criteria import certainty, importance, scaled, stability
+from harness.supernets.data import Batch
 from tests.methods.trainings import (
     SMALL,
     TOY,

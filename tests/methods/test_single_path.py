@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from adapters.methods.differentiable import darts, fixed_alpha
-from adapters.methods.sampled import enas, setn, single_path
-from adapters.methods.sampled.controller import Controller, Draw
 from adapters.selectors import policy_sampling
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_1shot1 import SPACE_1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, fixed_alpha
+from adapters.trainers.sampled import enas, setn, single_path
+from adapters.trainers.sampled.controller import Controller, Draw
 from harness.conformance.toy_supernet import TOY_FRAME, train_toy
 from harness.errors import NotApplicable
 from tests.methods.test_darts import batches, step_of

@@ -10,23 +10,25 @@ from typing import Any
 import pytest
 import torch
 
-from adapters.methods.differentiable.darts import TRAINER as DARTS
-from adapters.methods.differentiable.darts import AlphaTrainer
+from adapters.trainers.differentiable.darts import TRAINER as DARTS
+from adapters.trainers.differentiable.darts import AlphaTrainer
 from harness import registry
 from harness.conformance.small_trainings import SMALL_SHAPE, SmallTraining
 from harness.conformance.toy_supernet import ToySpace, toy_dataset
 from harness.conformance.trainers import TrainerConformance
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace, Scores, SupernetOptions
+from harness.supernets.choices import Scores
+from harness.supernets.data import Batch
 from harness.supernets.network import Mixture
-from harness.supernets.trainers import Batch, Step, TrainerContext, TrainerMethod
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 from harness.supernets.training import Trained
 from tests import small_settings
 from tests.methods.trainings import NAS_BENCH_201
 from tests.methods.trainings import shape as smallest
 
-TRAINERS = registry.names("supernet-trainers")
+TRAINERS = registry.names("trainers")
 NOT_ON_THE_TOY = {
     # Partial channels.
     "pc-darts",
@@ -49,7 +51,7 @@ class TestEveryTrainer(TrainerConformance):
 
     @pytest.fixture
     def trainer(self, name: str) -> TrainerMethod:
-        return registry.load("supernet-trainers", name, TrainerMethod)
+        return registry.load("trainers", name, TrainerMethod)
 
     @pytest.fixture
     def space(self, name: str) -> AnySupernetSpace:

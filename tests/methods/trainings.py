@@ -21,11 +21,12 @@ from harness.conformance.small_trainings import (
     assert_same,
 )
 from harness.conformance.toy_supernet import TOY_SHAPE, ToySpace, toy_dataset
+from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams
 from harness.spaces import NetworkShape
-from harness.supernets.choices import AnySupernetSpace
 from harness.supernets.data import SupernetData
-from harness.supernets.frame import Frame
-from harness.supernets.loop import EpochLoop, Streams
+from harness.supernets.loop import EpochLoop
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerMethod
 from harness.supernets.training import Trained
 

@@ -17,7 +17,7 @@ from harness.metrics.anytime import (
     on_grid,
     summary,
 )
-from harness.records import Trajectory
+from harness.records.record import Trajectory
 
 FIRST = ([1.0, 3.0, 3.0, 8.0], [5.0, 6.0, 7.0, 9.0])
 SECOND = ([2.0], [4.0])

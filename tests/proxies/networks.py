@@ -21,9 +21,9 @@ from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.proxies import WITH_PATHS as ORDINARY
 from harness.conformance.proxies import WITHOUT_PATH, seeded
 from harness.conformance.proxies import images as batch
-from harness.proxies import Proxy
+from harness.proxies.contract import Proxy
+from harness.randomness.on_torch import torch_seeded
 from harness.spaces import NetworkShape
-from harness.torch_randomness import torch_seeded
 
 __all__ = ["ORDINARY", "PROXIES", "SMALL", "WITHOUT_PATH", "batch", "seeded"]
 

@@ -16,7 +16,7 @@ from adapters.spaces.nas_bench_201 import SPACE, flops, parameters
 from harness import registry
 from harness.conformance.proxies import ProxyConformance, dead_network, network_state
 from harness.conformance.small_trainings import assert_equal
-from harness.proxies import Proxy, ProxyBatch
+from harness.proxies.contract import Proxy, ProxyBatch
 from tests.proxies.networks import (
     ORDINARY,
     PROXIES,

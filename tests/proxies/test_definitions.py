@@ -12,7 +12,7 @@ from torch.autograd.functional import hessian
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 from tests.proxies.networks import PROXIES, batch, seeded, small_network
 
 WEIGHTS = ("1.weight", "3.weight")

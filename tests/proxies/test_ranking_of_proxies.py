@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.metrics.ranking import kendall_tau, spearman
-from harness.proxy_ranking import rank_proxies, resampled_kendall, resampled_spearman
+from harness.proxies.ranking import rank_proxies, resampled_kendall, resampled_spearman
 
 
 def test_missing_scores_are_left_out_and_counted() -> None:

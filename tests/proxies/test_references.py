@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.proxies import ProxyBatch
+from harness.proxies.contract import ProxyBatch
 from harness.spaces import NetworkShape
 from tests.proxies.networks import PROXIES, fill_by_formula, seeded
 

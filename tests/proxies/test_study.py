@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from adapters.data import NAS_BENCH_201_DIGITS
 from adapters.datasets.digits import DATASET
 from adapters.proxies.counts import FLOPS, PARAMS
 from adapters.proxies.synflow import SYNFLOW
 from adapters.proxies.weight_gradients import SNIP
 from adapters.spaces.nas_bench_201 import SPACE, parameters
+from adapters.tables import NAS_BENCH_201_DIGITS
 from harness import registry
 from harness.cli import run
 from harness.errors import HarnessError
-from harness.proxies import Proxy
-from harness.proxy_journal import ScoreJournal, Scores
-from harness.proxy_study import ProxyStudy, missing_work, score_all, unique_architectures
+from harness.proxies.contract import Proxy
+from harness.proxies.journal import ScoreJournal, Scores
+from harness.proxies.study import ProxyStudy, missing_work, score_all, unique_architectures
 from harness.tables.table import BenchmarkTable
 from tests.proxies.networks import PROXIES
 

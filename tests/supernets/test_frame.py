@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.supernets.frame import Frame
+from harness.protocols.frame import Frame
 from harness.supernets.mixing import drop_path, kept_paths
 
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts
-from adapters.methods.sampled import single_path, untrained
+from adapters.trainers.differentiable import darts
+from adapters.trainers.sampled import single_path, untrained
 from harness.conformance.toy_supernet import train_toy
+from harness.diagnoses.shuffling import edge_shuffling
 from harness.errors import NotApplicable
 from harness.supernets import hessian
 from harness.supernets.agreement import mean_tau, taus
 from harness.supernets.hessian import dominant_eigenvalue
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import TrainedSupernet
-from harness.supernets.shuffling import edge_shuffling
 from tests.supernets.toys import linear, operations
 
 

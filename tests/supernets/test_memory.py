@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from harness.supernets.memory import KeptBytes, Networks, bytes_in
+from harness.bench.memory import KeptBytes, Networks, bytes_in
 
 
 def rows(count: int = 8, width: int = 4, *, needs_gradient: bool = False) -> torch.Tensor:

@@ -15,13 +15,13 @@ from adapters.spaces.nas_bench_1shot1 import OPERATIONS, SPACE_1, SPACE_2, SPACE
 from adapters.spaces.nas_bench_1shot1.graphs import module_hash
 from adapters.spaces.nas_bench_1shot1.space import NasBench1Shot1
 from adapters.spaces.nas_bench_1shot1.supernet import OneShotNetwork
-from adapters.training.flat_networks import FlatShape
-from adapters.training.nas_bench_1shot1 import plain
+from adapters.table_trainers.flat_networks import FlatShape
+from adapters.table_trainers.nas_bench_1shot1 import plain
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
-from harness.supernets.choices import EdgeSite, SupernetOptions
 from harness.supernets.mixing import kept_paths
-from harness.supernets.network import Active, Mixture, one_hot_mixture
+from harness.supernets.network import Active, Mixture
+from harness.supernets.spaces import EdgeSite, SupernetOptions, one_hot_mixture
 from tests.supernets.plain_nas_bench_1shot1 import PlainOneShot
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)

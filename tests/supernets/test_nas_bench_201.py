@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from adapters.spaces.nas_bench_201 import EDGES, OPERATIONS, SPACE, Cell, flops, parameters
 from adapters.spaces.nas_bench_201.plain import PlainSupernet
 from adapters.spaces.nas_bench_201.supernet import CellSupernet
-from adapters.training.flat_networks import FlatShape
-from adapters.training.nas_bench_201 import plain
+from adapters.table_trainers.flat_networks import FlatShape
+from adapters.table_trainers.nas_bench_201 import plain
 from harness import registry
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
-from harness.supernets.choices import EdgeSite, SupernetOptions, SupernetSpace
 from harness.supernets.mixing import kept_paths
-from harness.supernets.network import Mixture, active_columns, one_hot_mixture
+from harness.supernets.network import Mixture, active_columns
+from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, one_hot_mixture
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)
 FLAT = NetworkShape(classes=3, channels=4, cells=2, in_channels=1, resolution=8, patch=2)

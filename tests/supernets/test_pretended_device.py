@@ -16,23 +16,23 @@ from torch import nn
 
 from adapters.datasets.digits import DATASET
 from adapters.spaces.nas_bench_201 import SPACE
-from adapters.training.nas_bench_201 import CellTrainer
+from adapters.table_trainers.nas_bench_201 import CellTrainer
 from harness import registry
 from harness.conformance.small_trainings import SMALL_FRAME, SMALL_SHAPE, SmallTraining
 from harness.datasets import ImageDataset, Split
-from harness.evaluation_protocol import EvaluationProtocol, evaluation_protocol
-from harness.evaluation_training import EvaluationRequest, train_architecture
-from harness.proxies import Proxy
-from harness.proxy_study import ProxyStudy
-from harness.randomness import stream
+from harness.diagnoses.shuffling import edge_shuffling
+from harness.protocols.evaluation import EvaluationProtocol, evaluation_protocol
+from harness.protocols.table_training import training_protocol
+from harness.proxies.contract import Proxy
+from harness.proxies.study import ProxyStudy
+from harness.randomness.streams import stream
 from harness.spaces import SearchSpace
 from harness.supernets.hessian import dominant_eigenvalue
 from harness.supernets.selectors import SelectorMethod, TrainedSupernet
-from harness.supernets.shuffling import edge_shuffling
 from harness.supernets.trainers import TrainerMethod
-from harness.tables.build_plan import BuildPlan
-from harness.tables.building import train_repeatably
-from harness.training_protocol import training_protocol
+from harness.tables.building.build import train_repeatably
+from harness.tables.building.plan import BuildPlan
+from harness.training.scratch import EvaluationRequest, train_architecture
 from tests import small_settings
 from tests.pretended_device import Mixed, pretended_device
 
@@ -43,7 +43,7 @@ def _most_are_slow(names: list[str], quick: tuple[str, ...]) -> list[Any]:
 
 
 TRAINERS = _most_are_slow(
-    registry.names("supernet-trainers"), ("darts-2", "gdas", "balenas", "sanas", "untrained")
+    registry.names("trainers"), ("darts-2", "gdas", "balenas", "sanas", "untrained")
 )
 SELECTORS = _most_are_slow(
     [name for name in registry.names("selectors") if name != "indicator"],
@@ -108,7 +108,7 @@ def test_what_torch_allows_is_allowed(device: torch.device) -> None:
 def trained_there(
     name: str, device: torch.device, root: Path, *, cut: tuple[int, ...] = ()
 ) -> TrainedSupernet:
-    trainer = registry.load("supernet-trainers", name, TrainerMethod)
+    trainer = registry.load("trainers", name, TrainerMethod)
     given = dict(small_settings.TRAINERS.get(name, {}))
     if "alpha_from_epoch" in {field.name for field in dataclasses.fields(trainer.settings)}:
         given["alpha_from_epoch"] = 0
@@ -126,7 +126,7 @@ def trained_there(
 
 @pytest.mark.parametrize("name", TRAINERS)
 def test_a_trainer_stays_on_its_device(name: str, device: torch.device, tmp_path: Path) -> None:
-    trains = registry.load("supernet-trainers", name, TrainerMethod).trains
+    trains = registry.load("trainers", name, TrainerMethod).trains
     trained_there(name, device, tmp_path, cut=(1,) if trains else ())
 
 

@@ -15,7 +15,7 @@ from harness import registry
 from harness.conformance.selectors import SelectorConformance, Truth
 from harness.conformance.small_trainings import SmallTraining
 from harness.errors import NotApplicable
-from harness.methods import make_settings
+from harness.settings import make_settings
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 from harness.supernets.trainers import TrainerMethod
 from tests import small_settings
@@ -49,7 +49,7 @@ class TestEverySelector(SelectorConformance):
 
     @pytest.fixture
     def trainer(self, name: str) -> TrainerMethod:
-        return registry.load("supernet-trainers", TRAINERS.get(name, "darts"), TrainerMethod)
+        return registry.load("trainers", TRAINERS.get(name, "darts"), TrainerMethod)
 
     @pytest.fixture
     def goes_on_training(self, name: str) -> bool:
@@ -133,7 +133,7 @@ def refuses_at_length(given: TrainedSupernet, settings: NoSettings) -> Selection
     ],
 )
 def test_the_suite_finds_faults(faulty: Any, check: str, tmp_path: Path) -> None:
-    darts = registry.load("supernet-trainers", "darts", TrainerMethod)
+    darts = registry.load("trainers", "darts", TrainerMethod)
 
     def give(by: TrainerMethod = darts) -> TrainedSupernet:
         training = SmallTraining(by, by.settings(), name=by.summary)
@@ -146,7 +146,7 @@ def test_the_suite_finds_faults(faulty: Any, check: str, tmp_path: Path) -> None
             "give": give,
             "goes_on_training": False,
             "other_trainers": [
-                registry.load("supernet-trainers", "fixed-alpha", TrainerMethod),
+                registry.load("trainers", "fixed-alpha", TrainerMethod),
             ],
         }
         method = getattr(SelectorConformance(), check)

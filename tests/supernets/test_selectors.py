@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.methods.differentiable import darts, fixed_alpha
-from adapters.methods.sampled import single_path, untrained
 from adapters.selectors import (
     convergence,
     evolution,
@@ -27,14 +25,15 @@ from adapters.selectors import (
 from adapters.selectors.proxy_scores import MixedNetwork, Scorer
 from adapters.selectors.samples import mean_by_candidate
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
+from adapters.trainers.differentiable import darts, fixed_alpha
+from adapters.trainers.sampled import single_path, untrained
 from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
-from harness.methods import make_settings
-from harness.supernets.choices import SupernetOptions
+from harness.settings import make_settings
 from harness.supernets.evaluation import evaluate
-from harness.supernets.network import one_hot_mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.spaces import SupernetOptions, one_hot_mixture
 from harness.supernets.tuning import Snapshot
 from tests.supernets.toys import INPUTS, linear, operations
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from adapters.methods.differentiable import darts, fixed_alpha
-from adapters.methods.sampled import single_path, untrained
 from adapters.selectors import perturbation
 from adapters.selectors.perturbation import MagnitudeSettings, PerturbationSettings, select
+from adapters.trainers.differentiable import darts, fixed_alpha
+from adapters.trainers.sampled import single_path, untrained
 from harness.conformance.toy_supernet import OPERATIONS, TOY_FRAME, train_toy
 from harness.errors import NotApplicable
 from harness.supernets.choices import ChoiceGroup

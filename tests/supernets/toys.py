@@ -16,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from adapters.methods.differentiable import fixed_alpha
+from adapters.trainers.differentiable import fixed_alpha
 from harness.conformance.toy_supernet import TOY_FRAME, ToySpace, train_toy
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, best_columns
+from harness.supernets.choices import ChoiceGroup, Scores, best_columns
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.spaces import SupernetOptions
 
 EDGES = ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
 

@@ -123,8 +123,8 @@ def toys(tmp_path: Path) -> BenchmarkTable:
 @pytest.fixture(scope="session")
 def real_table(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> BenchmarkTable:
     """NAS-Bench-201 from the shared tidy files."""
+    from adapters.importers.tidy import IMPORTER
     from adapters.spaces.nas_bench_201 import SPACE
-    from adapters.tables.tidy import IMPORTER
     from harness.tables.importing import ImportRequest
 
     folder = IMPORTER.read(

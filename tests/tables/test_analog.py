@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adapters.importers import analog
+from adapters.importers.analog import DISTRIBUTION, IMPORTER
 from adapters.spaces.nas_bench_201 import SPACE
-from adapters.tables import analog
-from adapters.tables.analog import DISTRIBUTION, IMPORTER
 from harness.cli import run
 from harness.tables import catalog
 from harness.tables.importing import importer_for

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adapters.spaces.nas_bench_201 import SPACE
-from harness.search_protocol import Answer
+from harness.protocols.search import Answer
 from harness.spaces import Epochs
 from harness.supernets.agreement import agreement_with_table, best_with_operation
 from harness.tables.table import BenchmarkTable

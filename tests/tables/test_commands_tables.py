@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import run
-from harness.home import home
+from harness.storage.home import home
 from harness.tables.catalog import open_table
 
 FIRST = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adapters.importers.nas_bench_101 import IMPORTER
 from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, Cell, NasBench1Shot1
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
-from adapters.tables.nas_bench_101 import IMPORTER
 from harness import registry
 from harness.errors import BadTable, MissingCell
 from harness.spaces import AnySpace, Epochs

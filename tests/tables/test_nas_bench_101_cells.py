@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adapters.importers.nas_bench_101_cells import IMPORTER
 from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, NasBench1Shot1
 from adapters.spaces.nas_bench_1shot1.published import published_optimum
-from adapters.tables.nas_bench_101_cells import IMPORTER
 from harness import registry
 from harness.errors import BadTable, MissingCell
 from harness.metrics.regret import optimum_mean, optimum_single

@@ -13,9 +13,9 @@ import pytest
 import torch
 from nas_201_api import NASBench201API
 
+from adapters.importers import nas_bench_201_pth
+from adapters.importers.nas_bench_201_pth import IMPORTER
 from adapters.spaces.nas_bench_201 import SPACE
-from adapters.tables import nas_bench_201_pth
-from adapters.tables.nas_bench_201_pth import IMPORTER
 from harness import registry
 from harness.errors import BadTable, MissingCell
 from harness.tables.importing import ImportRequest, TableImporter

@@ -11,8 +11,8 @@ import nats_bench
 import numpy as np
 import pytest
 
+from adapters.importers.nats_bench import IMPORTER
 from adapters.spaces.nas_bench_201 import SPACE
-from adapters.tables.nats_bench import IMPORTER
 from harness import registry
 from harness.errors import BadTable
 from harness.spaces import Epochs

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.tables.plain_pickle import PlainPickle
+from adapters.files.plain_pickle import PlainPickle
 from harness.errors import BadTable
 
 SCALARS = (

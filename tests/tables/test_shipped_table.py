@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import protocols, registry
+from harness import registry
 from harness.cli import run
-from harness.plan import Choice, make_plan
-from harness.suites import load
+from harness.protocols import search_file
+from harness.protocols.table_training import training_protocol
+from harness.runs.plan import Choice, make_plan
+from harness.suites.suite import load
 from harness.tables import catalog
 from harness.tables.table import BenchmarkTable
-from harness.training_protocol import training_protocol
 
 IN_SUITE = "nas-bench-201-digits"
 SHIPPED: Mapping[str, tuple[int, int]] = {
@@ -73,7 +74,7 @@ def test_every_value_is_there(table: BenchmarkTable) -> None:
 def test_the_budget_pays_for_as_many_trainings_as_the_benchmarks() -> None:
     """12,000 seconds of NAS-Bench-201 pay for 109.4 random cells at 109.68 seconds each."""
     table = catalog.open_table(IN_SUITE)
-    (task,) = protocols.load(IN_SUITE)[1].task
+    (task,) = search_file.load(IN_SUITE)[1].task
     rows = table.rows_of_keys(table.keys)
     seconds = table.costs(rows, quantity="train_seconds_per_epoch", dataset="digits")
     trainings = task.budget / (task.signal.schedule * float(seconds.mean()))
@@ -87,7 +88,7 @@ def test_the_suite_runs_without_any_import(tmp_path: Path) -> None:
     chosen = ("--seeds", "0", "--methods", "random-search,hyperband", "--workers", "1")
     arguments = ["run", "--suite", "nas-bench-201", *chosen, "--store", str(store)]
     assert run([*arguments, "--output", str(output)]) == 0
-    from harness.store import RunStore
+    from harness.records.store import RunStore
 
     with RunStore.open(store, create=False) as opened:
         records = opened.records(suite="nas-bench-201", profile="laptop")

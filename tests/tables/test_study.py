@@ -13,10 +13,10 @@ from harness.spaces import Epochs
 from harness.tables import catalog
 from harness.tables.manifest import TableInfo
 from harness.tables.study import Place, agreement, share_of_ties, study
-from harness.tables.study_page import conclusions, page
-from harness.tables.study_picture import panels
 from harness.tables.table import BenchmarkTable
 from harness.tables.writer import TableWriter
+from leaderboards.studies.table_page import conclusions, page
+from leaderboards.studies.table_picture import panels
 
 CELLS = list(SPACE.enumerate())[:300]
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.spaces.nas_bench_201 import SPACE
 from harness import registry
 from harness.errors import BadTable, HarnessError, UnknownName
-from harness.home import home
+from harness.storage.home import home
 from harness.tables import catalog
 from harness.tables.importing import importer_for
 from harness.tables.manifest import TableInfo

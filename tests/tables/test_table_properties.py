@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.tables.tidy import IMPORTER
+from adapters.importers.tidy import IMPORTER
 from harness.errors import MissingCell
 from harness.spaces import Epochs
 from harness.tables.importing import ImportRequest

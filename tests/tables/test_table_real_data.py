@@ -156,7 +156,7 @@ def test_export_and_import_give_the_same_table(real_table: BenchmarkTable, tmp_p
     results, costs = tmp_path / "results.parquet", tmp_path / "costs.parquet"
     assert export_results(real_table, results) == 305_757
     assert export_costs(real_table, costs) == 46_875
-    from adapters.tables.tidy import IMPORTER
+    from adapters.importers.tidy import IMPORTER
 
     folder = IMPORTER.read(
         ImportRequest(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tables import tfrecord
-from adapters.tables.tfrecord import begins_like_tfrecord, masked_crc32c, read_records
+from adapters.files import tfrecord
+from adapters.files.tfrecord import begins_like_tfrecord, masked_crc32c, read_records
 from harness.errors import BadTable
 from tests.tables.nas_bench_101_files import crc32c, framed, masked, write
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adapters.tables.tidy import IMPORTER
+from adapters.importers.tidy import IMPORTER
 from harness.errors import BadTable, HarnessError, MissingCell
 from harness.spaces import Epochs
 from harness.tables.files import sha256

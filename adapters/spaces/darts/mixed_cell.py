@@ -23,8 +23,9 @@ from adapters.spaces.darts.operations import (
 )
 from adapters.spaces.darts.skeleton import CellPlace
 from harness.errors import NotApplicable
-from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions
+from harness.supernets.choices import ChoiceGroup
 from harness.supernets.mixing import dropped, weighted_sum
+from harness.supernets.spaces import EdgeSite, SupernetOptions
 
 _POOLS = ("max_pool_3x3", "avg_pool_3x3")
 

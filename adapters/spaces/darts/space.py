@@ -14,7 +14,8 @@ from adapters.spaces.darts.candidates import EDGES, NODES, ROWS_INTO, Candidates
 from adapters.spaces.darts.genotype import Genotype, Input, canonical, edges_of, parse
 from adapters.spaces.decisions import DecisionSpace
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, SupernetSpace
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.spaces import SupernetOptions, SupernetSpace
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,8 +17,9 @@ from adapters.spaces.darts.mixed_cell import MixedCell
 from adapters.spaces.darts.networks import stem
 from adapters.spaces.darts.skeleton import places
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, SupernetOptions, narrowed
+from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture, Supernet
+from harness.supernets.spaces import SupernetOptions, narrowed
 
 
 class DartsSupernet(Supernet):

@@ -15,7 +15,8 @@ from adapters.spaces.nas_bench_1shot1.choices import best_cell, choice_groups, h
 from adapters.spaces.nas_bench_1shot1.graphs import graph_of, module_hash
 from harness.errors import HarnessError, UnknownName
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, SupernetSpace
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.spaces import SupernetOptions, SupernetSpace
 
 if TYPE_CHECKING:
     from torch import nn

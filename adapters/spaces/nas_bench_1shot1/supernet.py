@@ -17,9 +17,10 @@ from adapters.spaces.flat_skeleton import mean_head, patch_stem
 from adapters.spaces.nas_bench_1shot1.choices import choice_groups, choosing_nodes
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, narrowed
+from harness.supernets.choices import ChoiceGroup
 from harness.supernets.mixing import ConvBn, joint_conv_bn, kept_paths, weighted_sum
 from harness.supernets.network import Mixture, Supernet
+from harness.supernets.spaces import EdgeSite, SupernetOptions, narrowed
 
 _Parent = tuple[int, Tensor | None]
 """A node and the weight that it is multiplied by, None for 1."""

@@ -16,8 +16,8 @@ from adapters.spaces.nas_bench_201.choices import CELL
 from adapters.spaces.nas_bench_201.networks import ReductionBlock, stem
 from adapters.spaces.nas_bench_201.skeleton import stages
 from harness.spaces import NetworkShape
-from harness.supernets.choices import SupernetOptions
 from harness.supernets.network import Mixture, Supernet
+from harness.supernets.spaces import SupernetOptions
 
 
 class PlainSupernet(Supernet):

@@ -17,7 +17,8 @@ from adapters.spaces.nas_bench_201.choices import CELL, best_cell, one_hot
 from adapters.spaces.nas_bench_201.encodings import ENCODINGS
 from harness.errors import HarnessError, UnknownName
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, Scores, SupernetOptions, SupernetSpace
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.spaces import SupernetOptions, SupernetSpace
 
 if TYPE_CHECKING:
     from torch import nn

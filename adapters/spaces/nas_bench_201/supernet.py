@@ -22,7 +22,7 @@ from adapters.spaces.nas_bench_201.networks import ReductionBlock, stem
 from adapters.spaces.nas_bench_201.skeleton import Stage, stages
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
-from harness.supernets.choices import ChoiceGroup, EdgeSite, SupernetOptions, narrowed
+from harness.supernets.choices import ChoiceGroup
 from harness.supernets.mixing import (
     ConvBn,
     EdgeConstants,
@@ -33,6 +33,7 @@ from harness.supernets.mixing import (
     weighted_sum,
 )
 from harness.supernets.network import Mixture, Supernet
+from harness.supernets.spaces import EdgeSite, SupernetOptions, narrowed
 
 _KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
@@ -150,7 +151,8 @@ def _constants(mixture: Mixture, dtype: torch.dtype) -> Tensor | None:
     rows = mixture.constants(0)
     if rows is None:
         return None
-    return (rows * mixture.edge_weights[0] if mixture.edge_weights else rows).to(dtype)
+    edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
+    return (rows if edge_weights is None else rows * edge_weights).to(dtype)
 
 
 _FROM = {

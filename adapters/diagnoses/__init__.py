@@ -1,0 +1,1 @@
+"""Diagnoses of what a trained supernet has learnt."""

@@ -1,0 +1,1 @@
+"""Readers of benchmark files, official and one's own."""

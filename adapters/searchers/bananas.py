@@ -1,0 +1,158 @@
+"""BANANAS: Bayesian optimisation with an ensemble of networks over path encodings."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.searchers.draws import draw_unseen, mutation_of
+from adapters.searchers.ensemble import Ensemble, Shape, Training
+from harness.errors import UnknownName
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.spaces import AnySpace
+
+_PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want of new mutants
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of BANANAS; the defaults are those of naszilla."""
+
+    initial: int = setting(10, "random architectures before the first model")
+    batch: int = setting(10, "architectures evaluated for each model (naszilla's k)")
+    candidates: int = setting(100, "mutants of the best architecture among which the model chooses")
+    mutation: str = setting(
+        "",
+        "empty redraws every decision with probability 1 / (decisions - 2), as naszilla does; "
+        "else the name of a mutation distribution of the space",
+    )
+    encoding: str = setting(
+        "",
+        "the space's encoding for the model; empty for path-truncated where the space has it, "
+        "else one-hot",
+    )
+    members: int = setting(5, "networks in the ensemble")
+    layers: int = setting(10, "hidden layers of each network")
+    width: int = setting(20, "units of each hidden layer")
+    epochs: int = setting(150, "epochs that each network trains for")
+    batch_size: int = setting(32, "architectures in a training batch")
+    learning_rate: float = setting(0.01, "Adam's learning rate")
+
+
+class Bananas:
+    """Asks for the candidates whose sampled error is least, and learns anew after each batch.
+
+    White et al. 2021 with the defaults of naszilla (``nas_algorithms.py``, ``params.py``,
+    ``meta_neural_net.py``, ``nas_benchmarks.py``). The ensemble learns validation error in
+    percent, by mean absolute error; independent Thompson sampling draws one number for each
+    candidate from a normal distribution with the ensemble's mean and deviation; no architecture
+    is asked for twice. Where the mutants run out, the next best parents are mutated, then
+    uniform draws follow.
+    """
+
+    def __init__(self, context: SearchContext, settings: Settings) -> None:
+        positive = ("initial", "batch", "candidates", "members", "layers", "width", "batch_size")
+        check_ranges(settings, of="bananas", **dict.fromkeys(positive, COUNT))
+        check_ranges(settings, of="bananas", epochs=NOT_NEGATIVE, learning_rate=NOT_NEGATIVE)
+        self._space, self._rng, self._settings = context.space, context.rng, settings
+        self._epochs = context.fidelities[-1]
+        self._mutation = settings.mutation and mutation_of(context.space, settings.mutation)
+        self._encoding = _encoding_of(context.space, settings.encoding)
+        self._seen: set[Any] = set()
+        self._architectures: list[Any] = []
+        self._features: list[NDArray[np.float32]] = []
+        self._validations: list[float] = []
+        self._queue: deque[Any] = deque()
+
+    def ask(self) -> Trial | None:
+        """A random architecture at first, then what the model chose; None if all were asked for."""
+        if not self._queue and len(self._validations) >= self._settings.initial:
+            self._queue.extend(self._choose())
+        if self._queue:
+            architecture = self._queue.popleft()
+        else:
+            architecture = draw_unseen(self._space, self._rng, self._seen)
+            if architecture is None:
+                return None
+        self._seen.add(architecture)
+        return Trial(architecture, self._epochs)
+
+    def tell(self, trial: Trial, validation: float, cost: float) -> None:
+        """One more example for the model."""
+        self._architectures.append(trial.architecture)
+        self._features.append(self._encode(trial.architecture))
+        self._validations.append(validation)
+
+    def _choose(self) -> list[Any]:
+        """The batch of candidates that Thompson sampling ranks first."""
+        candidates = self._candidates()
+        if not candidates:
+            return []
+        settings = self._settings
+        shape = Shape(len(self._features[0]), settings.members, settings.layers, settings.width)
+        training = Training(settings.epochs, settings.batch_size, settings.learning_rate)
+        errors = 100.0 - np.array(self._validations, dtype=np.float32)
+        ensemble = Ensemble(shape, self._rng)
+        ensemble.fit(np.stack(self._features), errors, training, self._rng)
+        predicted = ensemble.predict(np.stack([self._encode(each) for each in candidates]))
+        sampled = self._rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
+        ranked = np.argsort(sampled, kind="stable")[: settings.batch]
+        return [candidates[position] for position in ranked]
+
+    def _candidates(self) -> list[Any]:
+        """Unseen mutants of the best architecture, and of the next best where they are too few."""
+        wanted = self._settings.candidates
+        found: dict[Any, None] = {}
+        best_first = sorted(range(len(self._validations)), key=lambda i: -self._validations[i])
+        for parent in best_first[:_PARENTS_TRIED]:
+            if len(found) >= wanted:
+                break
+            for _ in range(wanted):
+                mutant = self._mutate(self._architectures[parent])
+                if mutant not in self._seen:
+                    found[mutant] = None
+        return list(found)
+
+    def _mutate(self, architecture: Any) -> Any:
+        if self._mutation:
+            return self._space.mutate(architecture, self._rng, distribution=self._mutation)
+        chosen = list(self._space.to_decisions(architecture))
+        probability = 1.0 / max(1, len(chosen) - 2)
+        uniform = self._rng.random((2, len(chosen))).tolist()
+        for position, choices in enumerate(self._space.decisions):
+            if uniform[0][position] < probability and choices > 1:
+                # A step of 1 ... choices - 1 around the circle: every other choice alike.
+                step = 1 + int(uniform[1][position] * (choices - 1))
+                chosen[position] = (chosen[position] + step) % choices
+        return self._space.from_decisions(chosen)
+
+    def _encode(self, architecture: Any) -> NDArray[np.float32]:
+        return self._space.encode(architecture, encoding=self._encoding)
+
+
+def _encoding_of(space: AnySpace, name: str) -> str:
+    """The name of an encoding that the space knows. Raises UnknownName.
+
+    A space is asked for one architecture's features: it has no other way to say what it knows.
+    """
+    any_architecture = space.from_decisions([0] * len(space.decisions))
+    try:
+        space.encode(any_architecture, encoding=name or "path-truncated")
+    except UnknownName:
+        if name:
+            raise
+        return "one-hot"
+    return name or "path-truncated"
+
+
+METHOD = BlackBoxMethod(
+    summary="Bayesian optimisation with an ensemble of networks, Thompson sampling",
+    source="White et al. 2021; naszilla",
+    settings=Settings,
+    create=Bananas,
+)

@@ -1,0 +1,96 @@
+"""Hyperband: successive halving at several trade-offs of number against length of trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from adapters.searchers.brackets import ROUNDING, SIZES, Bracket, Rung, plan_brackets
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
+from harness.settings import setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of Hyperband."""
+
+    eta: int = setting(3, "the best 1/eta of a rung are trained eta times longer")
+    sizes: str = setting(
+        "ceil",
+        "how many architectures a bracket starts with: ceil as in Li et al. 2018, floor as in "
+        "HpBandSter",
+        SIZES,
+    )
+    rounding: str = setting(
+        "up", "epochs that the table lacks become the nearest it has: up or down", ROUNDING
+    )
+
+
+class Halving:
+    """Runs brackets of successive halving, round after round; new architectures come from outside.
+
+    ``suggest`` gives the next architecture of a bracket's first rung. Between equals, the one
+    that was evaluated first goes on. A training that goes on is a trial of its own, which pays
+    for all its epochs again, as in the published code.
+    """
+
+    def __init__(self, brackets: tuple[Bracket, ...], suggest: Callable[[], Any]) -> None:
+        self._brackets = cycle(brackets)
+        self._suggest = suggest
+        self._rungs: list[Rung] = []
+        self._waiting: list[Any] = []
+        """Promoted architectures that are still to be asked for, the best last."""
+        self._fresh = 0
+        self._results: list[tuple[float, Any]] = []
+
+    def ask(self) -> Trial:
+        """The next trial of the rung; when it is done, the best go on or a bracket begins."""
+        if not self._waiting and self._fresh == 0:
+            self._advance()
+        if self._fresh > 0:
+            self._fresh -= 1
+            return Trial(self._suggest(), self._rungs[0].epochs)
+        return Trial(self._waiting.pop(), self._rungs[0].epochs)
+
+    def tell(self, trial: Trial, validation: float, cost: float) -> None:
+        """Note the result for the choice of who goes on."""
+        self._results.append((validation, trial.architecture))
+
+    def _advance(self) -> None:
+        self._rungs = self._rungs[1:]
+        if self._rungs:
+            ranked = sorted(self._results, key=lambda result: -result[0])
+            promoted = ranked[: self._rungs[0].architectures]
+            self._waiting = [architecture for _, architecture in reversed(promoted)]
+        if not self._waiting:
+            self._rungs = list(next(self._brackets))
+            self._fresh = self._rungs[0].architectures
+        self._results = []
+
+
+def create(context: SearchContext, settings: Settings) -> Halving:
+    """Hyperband with uniform draws.
+
+    Li et al. 2018, Algorithm 1. Brackets follow one another from the most exploring to plain
+    random search at full length, and begin again until the budget ends.
+    Raises NotApplicable with fewer than two fidelities (see ``plan_brackets``).
+    """
+    brackets = plan_brackets(
+        "hyperband",
+        context.fidelities,
+        eta=settings.eta,
+        sizes=settings.sizes,
+        rounding=settings.rounding,
+    )
+    return Halving(brackets, lambda: context.space.sample(context.rng))
+
+
+METHOD = BlackBoxMethod(
+    summary="successive halving in brackets, uniform draws",
+    source="Li et al. 2018",
+    settings=Settings,
+    create=create,
+    multi_fidelity=True,
+)

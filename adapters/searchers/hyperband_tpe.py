@@ -1,0 +1,108 @@
+"""Hyperband's brackets, filled by Optuna's TPE: of BOHB's kind, but not BOHB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adapters.searchers.brackets import ROUNDING, SIZES, plan_brackets
+from adapters.searchers.hyperband import Halving
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.spaces import Epochs
+
+if TYPE_CHECKING:
+    from adapters.searchers.tpe import TpeModel
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of hyperband-tpe; the defaults are those of NAS-Bench-201's BOHB."""
+
+    eta: int = setting(3, "the best 1/eta of a rung are trained eta times longer")
+    sizes: str = setting(
+        "floor",
+        "how many architectures a bracket starts with: floor as in HpBandSter, ceil as in Li et "
+        "al. 2018",
+        SIZES,
+    )
+    rounding: str = setting(
+        "down", "epochs that the table lacks become the nearest it has: up or down", ROUNDING
+    )
+    num_samples: int = setting(
+        4, "candidates drawn from the model of the good, of which the best ratio is taken"
+    )
+    random_fraction: float = setting(0.0, "share of architectures drawn uniformly all the same")
+    minimum_observations: int = setting(
+        0,
+        "results that a fidelity needs before it is modelled; 0 for 2 * (decisions + 1), from "
+        "which on HpBandSter has both its densities",
+    )
+
+
+class HyperbandTpe:
+    """Hyperband whose new architectures come from a model of the highest fidelity that has one.
+
+    After BOHB (Falkner et al. 2018; AutoDL-Projects ``exps/NATS-algos/bohb.py`` on HpBandSter,
+    which is no longer kept up). Brackets, rounding, number of samples, random fraction and the
+    choice of the modelled fidelity are BOHB's. The model is not: it is Optuna's multivariate
+    ``TPESampler``, which calls the best tenth of the results good, at most 25 (BOHB: 15 percent
+    and at least decisions + 1), smooths categories with a prior in place of fitted bandwidths,
+    and draws candidates from the good density itself. So BOHB's ``bandwidth_factor``,
+    ``min_bandwidth`` and ``top_n_percent`` have no counterpart here, and results are to be
+    reported as hyperband-tpe.
+    """
+
+    def __init__(self, context: SearchContext, settings: Settings) -> None:
+        check_ranges(
+            settings,
+            of="hyperband-tpe",
+            num_samples=COUNT,
+            random_fraction=NOT_NEGATIVE,
+            minimum_observations=NOT_NEGATIVE,
+        )
+        brackets = plan_brackets(
+            "hyperband-tpe",
+            context.fidelities,
+            eta=settings.eta,
+            sizes=settings.sizes,
+            rounding=settings.rounding,
+        )
+        self._context, self._settings = context, settings
+        self._halving = Halving(brackets, self._suggest)
+        self._enough = settings.minimum_observations or 2 * (len(context.space.decisions) + 1)
+        self._models: dict[Epochs, TpeModel] = {}
+
+    def ask(self) -> Trial:
+        """The next trial of the bracket."""
+        return self._halving.ask()
+
+    def tell(self, trial: Trial, validation: float, cost: float) -> None:
+        """Pass the result to the bracket and to the model of its fidelity."""
+        self._halving.tell(trial, validation, cost)
+        if trial.epochs not in self._models:
+            self._models[trial.epochs] = self._new_model()
+        choices = self._context.space.to_decisions(trial.architecture)
+        self._models[trial.epochs].add(choices, validation)
+
+    def _new_model(self) -> TpeModel:
+        from adapters.searchers.tpe import TpeModel
+
+        seed = int(self._context.rng.integers(2**32))
+        return TpeModel(self._context.space.decisions, self._settings.num_samples, seed)
+
+    def _suggest(self) -> Any:
+        space, rng = self._context.space, self._context.rng
+        ready = [epochs for epochs, model in self._models.items() if model.size >= self._enough]
+        if not ready or rng.random() < self._settings.random_fraction:
+            return space.sample(rng)
+        return space.from_decisions(self._models[max(ready)].draw())
+
+
+METHOD = BlackBoxMethod(
+    summary="Hyperband's brackets filled by Optuna's TPE, of BOHB's kind",
+    source="after Falkner et al. 2018, with Optuna's TPE; settings of NAS-Bench-201's BOHB",
+    settings=Settings,
+    create=HyperbandTpe,
+    multi_fidelity=True,
+)

@@ -1,0 +1,92 @@
+"""Regularised (aging) evolution."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adapters.searchers.draws import mutation_of
+from harness.errors import HarnessError
+from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
+from harness.settings import COUNT, check_ranges, setting
+
+_BLOCK = 64  # tournaments drawn at once: one call of the generator for each would cost more
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of regularised evolution; the defaults are those of NAS-Bench-201."""
+
+    population: int = setting(10, "how many architectures live; the oldest dies for each child")
+    tournament: int = setting(3, "how many are drawn to compete for being the parent")
+    replacement: bool = setting(
+        True,
+        "True lets a tournament draw the same architecture twice, as the published code does; "
+        "False draws distinct members, as in the method's paper",
+    )
+    mutation: str = setting(
+        "", "name of a mutation distribution of the space; empty for the space's published one"
+    )
+
+
+class RegularisedEvolution:
+    """The best of a random few is mutated, and the oldest of the population dies.
+
+    Real et al. 2019, Algorithm 1; defaults of NAS-Bench-201 (Dong and Yang 2020;
+    AutoDL-Projects ``exps/NATS-algos/regularized_ea.py``). Of equals, the first drawn wins.
+    Raises UnknownName for a mutation that the space lacks and HarnessError for sizes that
+    make no sense.
+    """
+
+    def __init__(self, context: SearchContext, settings: Settings) -> None:
+        check_ranges(settings, of="regularised-evolution", population=COUNT, tournament=COUNT)
+        if not settings.replacement and settings.tournament > settings.population:
+            raise HarnessError(
+                f"setting tournament of regularised-evolution is {settings.tournament}; without "
+                f"replacement it must be at most the population, {settings.population}"
+            )
+        self._space, self._rng, self._settings = context.space, context.rng, settings
+        self._epochs = context.fidelities[-1]
+        self._mutation = mutation_of(context.space, settings.mutation)
+        self._architectures: deque[Any] = deque(maxlen=settings.population)
+        self._validations: deque[float] = deque(maxlen=settings.population)
+        self._tournaments: list[list[int]] = []
+
+    def ask(self) -> Trial:
+        """A random architecture until the population is full, then a child."""
+        if len(self._architectures) < self._settings.population:
+            return Trial(self._space.sample(self._rng), self._epochs)
+        if not self._tournaments:
+            self._tournaments = self._draw_tournaments()
+        parent = max(self._tournaments.pop(), key=self._validations.__getitem__)
+        child = self._space.mutate(
+            self._architectures[parent], self._rng, distribution=self._mutation
+        )
+        return Trial(child, self._epochs)
+
+    def tell(self, trial: Trial, validation: float, cost: float) -> None:
+        """The newcomer joins; the bounded queues drop the oldest of a full population."""
+        self._architectures.append(trial.architecture)
+        self._validations.append(validation)
+
+    def _draw_tournaments(self) -> list[list[int]]:
+        """Positions in the population, counted from its oldest: shape (block, tournament)."""
+        population, tournament = self._settings.population, self._settings.tournament
+        if self._settings.replacement:
+            drawn = self._rng.integers(population, size=(_BLOCK, tournament))
+        else:
+            everyone = np.tile(np.arange(population), (_BLOCK, 1))
+            drawn = self._rng.permuted(everyone, axis=1)[:, :tournament]
+        positions: list[list[int]] = drawn.tolist()
+        return positions
+
+
+METHOD = BlackBoxMethod(
+    summary="aging evolution: mutate the best of a tournament, let the oldest die",
+    source="Real et al. 2019; settings of NAS-Bench-201 (Dong and Yang 2020)",
+    settings=Settings,
+    create=RegularisedEvolution,
+)

@@ -1,0 +1,200 @@
+"""BaLeNAS (2021): architecture parameters as a Gaussian, learnt by Vadam on validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters.trainers.balenas.vadam import Vadam, VadamOptions
+from adapters.trainers.differentiable.darts import AlphaTrainer
+from adapters.trainers.differentiable.unrolled import next_weights, unrolled_gradient
+from harness.errors import HarnessError
+from harness.settings import setting
+from harness.supernets.choices import Scores
+from harness.supernets.network import Mixture
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+
+PRESETS = {"vadam": (1.0, 1.0), "weight-decay-matched": (25.0, 25.0)}
+"""Prior and initial precision: Vadam's own defaults, by which sigma starts at 1.0; and those whose
+delta / N is DARTS's weight decay of alpha, 1e-3, by which it starts at 0.2."""
+
+
+@dataclass(frozen=True)
+class BalenasSettings:
+    """The paper gives neither precisions nor N nor the number of samples; rates are DARTS's."""
+
+    order: str = setting(
+        "first",
+        "gradient of the validation loss in alpha: at the present weights (first), or at the "
+        "weights after one more step (second)",
+        ("first", "second"),
+    )
+    preset: str = setting(
+        "vadam",
+        "prior and initial precision: 1 and 1, so that sigma starts at 1.0 (vadam), or 25 and 25, "
+        "so that it starts at 0.2 (weight-decay-matched)",
+        tuple(PRESETS),
+    )
+    prior_precision: float = setting(0.0, "delta of Eq. 5; 0 takes the preset's")
+    initial_precision: float = setting(0.0, "1 / sigma^2 at the start; 0 takes the preset's")
+    images: int = setting(
+        25_000, "N of Eqs. 13 to 18; 0 takes the number of images of the train split"
+    )
+    draws: int = setting(1, "Monte-Carlo samples of alpha in each of its updates")
+    square_root: bool = setting(
+        True, "divide by the root of s, as Vadam does; without it by s, as Eq. 17 is printed"
+    )
+    form: str = setting(
+        "vadam",
+        "momentum of the gradient, bias corrected (vadam), or of the mean as in Eqs. 17 and 18 "
+        "(vogn; exactly these with square_root false)",
+        ("vadam", "vogn"),
+    )
+    weight_alpha: str = setting(
+        "sample",
+        "alpha of the weight step: the last draw of this step's update (sample), a draw from the "
+        "updated Gaussian (fresh), or the mean",
+        ("sample", "fresh", "mean"),
+    )
+    unrolled: str = setting(
+        "each-sample",
+        "second order: the step of the weights is taken for every draw, or once at the mean",
+        ("each-sample", "once"),
+    )
+    noise: float = setting(
+        1.0, "factor of sigma in every draw of the search; 0 searches at the mean, by Adam's step"
+    )
+    alpha_learning_rate: float = setting(3e-4, "Vadam's learning rate for the mean")
+    alpha_beta1: float = setting(0.5, "decay of the first moment; gamma of Eq. 17")
+    alpha_beta2: float = setting(0.999, "decay of s; 1 - beta of Eq. 18")
+    alpha_scale: float = setting(1e-3, "deviation of the means' normal first values")
+    alpha_from_epoch: int = setting(0, "epochs, from the start, in which alpha is left alone")
+
+
+class BalenasTrainer(AlphaTrainer):
+    """DARTS whose alpha is drawn from N(mu, sigma^2), both learnt by Vadam (Algorithm 1).
+
+    ``alphas`` are the means; ``settled_mixture`` and scores are their softmax, so that argmax of
+    the mean decides. All draws of one update see the same validation batch. The prior takes the
+    place of alpha's weight decay. Raises HarnessError for precisions that are no precisions, and
+    for rates and numbers that are none.
+    """
+
+    def __init__(self, context: TrainerContext, settings: BalenasSettings) -> None:
+        super().__init__(context, settings)
+        self._at_draw = False
+        self._kept: list[Tensor] | None = None
+
+    def make_alpha_optimizer(self) -> torch.optim.Optimizer:
+        """Vadam over the means."""
+        self.posterior = Vadam(self._alphas, _options(self.settings, self.context.train_images))
+        return self.posterior
+
+    def mixture(self) -> Mixture:
+        if self._at_draw or self.settings.weight_alpha == "mean":
+            return Mixture(self.relaxed(self._alphas))
+        drawn, self._kept = self._kept, None
+        return Mixture(self.relaxed(self._drawn() if drawn is None else drawn))
+
+    def set_alpha_gradients(self, step: Step) -> None:
+        """Note the validation loss's gradient at each draw."""
+        valid = step.draw_valid()
+        second = self.settings.order == "second"
+        shared = None
+        if second and self.settings.unrolled == "once":
+            with self._standing_at([mean.detach().clone() for mean in self._alphas]):
+                shared = next_weights(self, step)
+        drawn: list[Tensor] = []
+        for _ in range(self.settings.draws):
+            drawn = self._drawn()
+            with self._standing_at(drawn):
+                if second:
+                    self.posterior.note(unrolled_gradient(self, step, valid, unrolled=shared))
+                else:
+                    loss = self.loss(valid, self.mixture())
+                    self.posterior.note(torch.autograd.grad(loss, self._alphas, allow_unused=True))
+        self._kept = drawn if self.settings.weight_alpha == "sample" else None
+
+    def _drawn(self) -> list[Tensor]:
+        return self.posterior.draw(self.context.generator, noise=self.settings.noise)
+
+    @contextmanager
+    def _standing_at(self, drawn: list[Tensor]) -> Iterator[None]:
+        """``alphas`` and ``mixture`` are those of a draw."""
+        means = self._alphas
+        self._alphas = [each.detach().requires_grad_() for each in drawn]
+        self._at_draw = True
+        try:
+            yield
+        finally:
+            self._alphas = means
+            self._at_draw = False
+
+    def draw_scores(self, rng: np.random.Generator) -> Scores:
+        """The softmax of an alpha drawn from the learnt Gaussian, whatever ``noise`` is."""
+        with torch.no_grad():
+            drawn = [
+                mean.double().cpu()
+                + sigma.double().cpu() * torch.from_numpy(rng.standard_normal(tuple(mean.shape)))
+                for mean, sigma in zip(self._alphas, self.posterior.deviations(), strict=True)
+            ]
+            return [rows.numpy() for rows in self.relaxed(drawn)]
+
+    def measurements(self) -> dict[str, float]:
+        """alpha-sigma: the mean deviation. alpha-signal: how far means of a row lie apart, as the
+        root mean square about the row's mean; a search far below sigma was a search on noise."""
+        with torch.no_grad():
+            sigma = torch.cat([each.reshape(-1) for each in self.posterior.deviations()])
+            apart = [mean - mean.mean(1, keepdim=True) for mean in self._alphas]
+            signal = torch.cat([each.reshape(-1) for each in apart]).square().mean().sqrt()
+        return {"alpha-sigma": float(sigma.mean()), "alpha-signal": float(signal)}
+
+
+def _options(given: BalenasSettings, train_images: int) -> VadamOptions:
+    prior, initial = PRESETS[given.preset]
+    prior = given.prior_precision or prior
+    initial = given.initial_precision or initial
+    if not 0 < prior <= initial < math.inf or given.draws < 1:
+        raise HarnessError(
+            f"balenas needs a prior precision above 0, an initial precision not below it and at "
+            f"least one of draws; it was given {prior:g}, {initial:g} and {given.draws}"
+        )
+    if given.images < 0:
+        raise HarnessError(
+            f"setting images of balenas is {given.images}; it must be above 0, or 0 for the number "
+            "of the train split"
+        )
+    rate, decays = given.alpha_learning_rate, (given.alpha_beta1, given.alpha_beta2)
+    if not 0 <= rate < math.inf or not all(0 <= decay < 1 for decay in decays):
+        raise HarnessError(
+            f"balenas needs a learning rate of alpha not below 0, and decays alpha_beta1 and "
+            f"alpha_beta2 from 0 to below 1; it was given {rate:g}, {decays[0]:g} and {decays[1]:g}"
+        )
+    return VadamOptions(
+        learning_rate=given.alpha_learning_rate,
+        beta1=given.alpha_beta1,
+        beta2=given.alpha_beta2,
+        prior_precision=prior,
+        initial_precision=initial,
+        images=given.images or train_images,
+        square_root=given.square_root,
+        form=given.form,
+    )
+
+
+TRAINER = TrainerMethod(
+    summary="BaLeNAS: alpha drawn from a Gaussian that Vadam learns on validation batches",
+    source="BaLeNAS: Differentiable Architecture Search via the Bayesian Learning Rule, CVPR 2022; "
+    "Vadam as in emtiyaz/vadam",
+    settings=BalenasSettings,
+    create=BalenasTrainer,
+    optimises="weights on train, mean and deviation of alpha on valid, in turn, both at draws",
+    cost="that of DARTS, the update of alpha once for each draw",
+    memory="that of DARTS",
+)

@@ -1,0 +1,107 @@
+"""DrNAS (Chen et al., ICLR 2021): the candidates' weights follow a Dirichlet distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.randomness.on_torch import torch_seeded
+from harness.settings import COUNT, check_ranges, setting
+from harness.supernets.choices import Scores
+from harness.supernets.network import Mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
+from harness.supernets.trainers import Step, TrainerMethod
+
+
+@dataclass(frozen=True)
+class DrnasSettings(AlphaSettings):
+    """The defaults are those of the code on NAS-Bench-201: no progression, all channels."""
+
+    partial_channels: int = setting(1, "K: one K-th of the channels runs through the candidates")
+    distance: str = setting(
+        "l2",
+        "what keeps the distribution near the uniform one: weight decay of alpha (l2), or the "
+        "divergence from Dirichlet(1) (kl)",
+        ("l2", "kl", "none"),
+    )
+    distance_scale: float = setting(1e-3, "factor of the divergence; with l2 see weight decay")
+
+
+class DrnasTrainer(AlphaTrainer):
+    """Each row's weights are drawn from Dirichlet(ELU(alpha) + 1), differentiably (Section 3.1).
+
+    ``settled_mixture`` and scores use the distribution's mean. As the concentration grows the draws
+    come to lie on that mean, and the method becomes a search by relaxed weights without noise.
+    """
+
+    def concentration(self, alpha: Tensor) -> Tensor:
+        """ELU(alpha) + 1, above 0."""
+        return torch.nn.functional.elu(alpha) + 1
+
+    def make_alpha_optimizer(self) -> torch.optim.Optimizer:
+        given = self.settings
+        decay = given.alpha_weight_decay if given.distance == "l2" else 0.0
+        return torch.optim.Adam(
+            self._alphas,
+            lr=given.alpha_learning_rate,
+            betas=(given.alpha_beta1, given.alpha_beta2),
+            weight_decay=decay,
+        )
+
+    def mixture(self) -> Mixture:
+        return Mixture(tuple(self._drawn(self.concentration(each)) for each in self._alphas))
+
+    def _drawn(self, concentration: Tensor) -> Tensor:
+        """A differentiable draw. Torch's own takes no generator, so its seed is drawn from ours."""
+        device = concentration.device
+        seed = torch.randint(2**62, (), generator=self.context.generator, device=device)
+        with torch_seeded(int(seed), device):
+            return torch.distributions.Dirichlet(concentration).rsample()
+
+    def settled_mixture(self) -> Mixture:
+        found = [self.concentration(alpha) for alpha in self._alphas]
+        return Mixture(tuple(rows / rows.sum(dim=1, keepdim=True) for rows in found))
+
+    def set_alpha_gradients(self, step: Step) -> None:
+        super().set_alpha_gradients(step)
+        if self.settings.distance != "kl":
+            return
+        for alpha in self._alphas:
+            divergence = self.settings.distance_scale * self._divergence(alpha)
+            (extra,) = torch.autograd.grad(divergence, alpha)
+            alpha.grad = extra if alpha.grad is None else alpha.grad + extra
+
+    def _divergence(self, alpha: Tensor) -> Tensor:
+        """Kullback-Leibler divergence from Dirichlet(1), summed over the rows."""
+        flat = torch.distributions.Dirichlet(torch.ones_like(alpha))
+        own = torch.distributions.Dirichlet(self.concentration(alpha))
+        return torch.distributions.kl_divergence(own, flat).sum()
+
+    def scores(self) -> Scores:
+        with torch.no_grad():
+            weights = self.settled_mixture().weights
+            return [rows.double().cpu().numpy() for rows in weights]
+
+
+def _options(space: AnySupernetSpace, settings: DrnasSettings) -> SupernetOptions:
+    check_ranges(settings, partial_channels=COUNT)
+    return SupernetOptions(partial_channels=settings.partial_channels)
+
+
+TRAINER = TrainerMethod(
+    summary="DrNAS: weights drawn from a Dirichlet distribution whose concentration is learnt",
+    source="Chen et al., DrNAS, ICLR 2021; code xiangning-chen/DrNAS",
+    settings=DrnasSettings,
+    create=DrnasTrainer,
+    options=_options,
+    frame={
+        "nas-bench-201": {"epochs": 100},
+        "": {"learning_rate": 0.1, "final_learning_rate": 0.0},
+    },
+    optimises="weights on train, concentrations on valid, in turn, each with a fresh draw",
+    cost="two passes through all candidates, over 1/K of the channels",
+    memory="that of DARTS, about 1/K of it with partial channels",
+)

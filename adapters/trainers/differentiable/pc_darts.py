@@ -1,0 +1,145 @@
+"""PC-DARTS (Xu et al., ICLR 2020): a share of the channels is mixed, edges have weights too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.settings import COUNT, check_ranges, setting
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.network import Mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+
+_PUBLISHED_REST, _PUBLISHED_EPOCHS = 15, 50
+
+
+@dataclass(frozen=True)
+class PcDartsSettings(AlphaSettings):
+    """The published defaults: a quarter of the channels, alpha from epoch 15, 6e-4."""
+
+    partial_channels: int = setting(4, "K: one K-th of the channels runs through the candidates")
+    edge_normalisation: bool = setting(True, "weights of the edges of a node, softmax over them")
+    alpha_learning_rate: float = setting(6e-4, "Adam's learning rate for alpha and edge weights")
+    alpha_from_epoch: int = setting(
+        15,
+        "epochs, from the start, in which alpha is left alone; three tenths of all where that is "
+        "less",
+    )
+
+
+class PcDartsTrainer(AlphaTrainer):
+    """DARTS of first order on partial channels, with edge normalisation (Sections 3.2 and 3.3).
+
+    With ``partial_channels`` 1 and no edge normalisation it is DARTS. Edge weights exist for groups
+    of operations; a group of inputs has its own weights already.
+    """
+
+    def __init__(self, context: TrainerContext, settings: PcDartsSettings) -> None:
+        super().__init__(context, settings)
+        self._nodes = [_same_node(group, context.device) for group in self.supernet.groups]
+
+    def first_alphas(self) -> list[Tensor]:
+        """Alpha of every group, then, where there is one, the weight of every edge of a group."""
+        alphas = super().first_alphas()
+        if self.settings.edge_normalisation:
+            alphas += [
+                (
+                    self.settings.alpha_scale
+                    * torch.randn(
+                        len(group.rows),
+                        generator=self.context.generator,
+                        device=self.context.device,
+                    )
+                ).requires_grad_()
+                for group in self.supernet.groups
+                if group.kind == "operation"
+            ]
+        return alphas
+
+    def architecture_step(self, step: Step) -> None:
+        if step.epoch < self.resting_epochs():
+            return
+        self.alpha_optimizer.zero_grad(set_to_none=True)
+        self.set_alpha_gradients(step)
+        self.alpha_optimizer.step()
+
+    def resting_epochs(self) -> int:
+        """In how many epochs alpha is left alone; a short training would else never train it."""
+        longest = self.context.frame.epochs * _PUBLISHED_REST // _PUBLISHED_EPOCHS
+        return min(int(self.settings.alpha_from_epoch), longest)
+
+    def mixture(self) -> Mixture:
+        groups = self.supernet.groups
+        weights = self.relaxed(self._alphas[: len(groups)])
+        return Mixture(weights, edge_weights=self._edge_weights())
+
+    def settled_mixture(self) -> Mixture:
+        return self.mixture()
+
+    def _edge_weights(self) -> tuple[Tensor | None, ...] | None:
+        """Softmax over the edges that lead to one node, one tensor (rows,) a group."""
+        if not self.settings.edge_normalisation:
+            return None
+        rest = iter(self._alphas[len(self.supernet.groups) :])
+        return tuple(
+            _softmax_by_node(next(rest), same) if group.kind == "operation" else None
+            for group, same in zip(self.supernet.groups, self._nodes, strict=True)
+        )
+
+    def scores(self) -> Scores:
+        """Softmax of alpha times the weight of its edge, by which PC-DARTS derives its cell."""
+        with torch.no_grad():
+            weights = self.relaxed(self._alphas[: len(self.supernet.groups)])
+            edges: Sequence[Tensor | None] = self._edge_weights() or [None] * len(weights)
+            return [
+                _numbers(rows if edge is None else rows * edge[:, None])
+                for rows, edge in zip(weights, edges, strict=True)
+            ]
+
+
+def _numbers(rows: Tensor) -> NDArray[np.float64]:
+    return rows.double().cpu().numpy()
+
+
+def _same_node(group: ChoiceGroup, device: torch.device) -> Tensor:
+    """Whether two rows lead to one node, shape (rows, rows)."""
+    targets = torch.tensor(group.targets, device=device)
+    return targets[:, None] == targets[None, :]
+
+
+def _softmax_by_node(values: Tensor, same: Tensor) -> Tensor:
+    """Softmax over the rows that lead to the same node, shape (rows,)."""
+    spread = values[None, :].expand_as(same).masked_fill(~same, float("-inf"))
+    return torch.softmax(spread, dim=1).diagonal()
+
+
+def _options(space: AnySupernetSpace, settings: PcDartsSettings) -> SupernetOptions:
+    check_ranges(settings, partial_channels=COUNT)
+    return SupernetOptions(partial_channels=settings.partial_channels)
+
+
+FRAME: Mapping[str, Mapping[str, Any]] = {
+    # NAS-Bench-1Shot1 gives it the frame of its other methods, for 100 epochs.
+    **{f"nas-bench-1shot1-{number}": {"epochs": 100} for number in (1, 2, 3)},
+    "": {"batch": 256, "learning_rate": 0.1, "final_learning_rate": 0.0},
+}
+
+TRAINER = TrainerMethod(
+    summary="PC-DARTS: partial channels and edge normalisation",
+    source="Xu et al., PC-DARTS, ICLR 2020; code yuhuixu1993/PC-DARTS",
+    settings=PcDartsSettings,
+    create=PcDartsTrainer,
+    options=_options,
+    frame=FRAME,
+    optimises="weights on train, alpha and edge weights on valid, in turn",
+    cost="two passes, each over 1/K of the channels of the mixed edges",
+    memory="about 1/K of DARTS's on mixed edges",
+)

@@ -1,0 +1,141 @@
+"""SmoothDARTS (Chen and Hsieh, ICML 2020): weights are trained under perturbed mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.supernets.evaluation import undisturbed
+from harness.supernets.network import Mixture
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+
+
+@dataclass(frozen=True)
+class SdartsSettings(AlphaSettings):
+    """Radii as in the published code, growing in a line over the epochs."""
+
+    first_radius: float = setting(0.03, "radius of the perturbation in the first epoch")
+    last_radius: float = setting(0.3, "radius that the line leads to after the last epoch")
+
+
+@dataclass(frozen=True)
+class SdartsAdvSettings(SdartsSettings):
+    """The attack of the published code."""
+
+    attack_steps: int = setting(7, "steps of the attack")
+    keep_only_worse: bool = setting(
+        True, "leave the mixture as it was where the attack did not raise the loss"
+    )
+
+
+class SdartsTrainer(AlphaTrainer):
+    """SDARTS-RS: uniform noise on the softmaxed weights, in the weight step alone (Eq. 8).
+
+    Noise within the radius is added, the sum clamped to [0, 1] and each row made to sum to 1
+    again; a row of zeros becomes one-hot where it was largest before it was clamped. With radius 0
+    it is DARTS.
+    """
+
+    def __init__(self, context: TrainerContext, settings: SdartsSettings) -> None:
+        check_ranges(settings, first_radius=NOT_NEGATIVE, last_radius=NOT_NEGATIVE)
+        super().__init__(context, settings)
+
+    def radius(self, step: Step) -> float:
+        """The radius of the epoch; that of the line's end while a selector goes on training."""
+        given = self.settings
+        share = min(step.epoch / self.context.frame.epochs, 1.0)
+        return float(given.first_radius + (given.last_radius - given.first_radius) * share)
+
+    def weight_step(self, step: Step) -> float:
+        radius = self.radius(step)
+        with torch.no_grad():
+            clean = [rows.detach() for rows in self.relaxed(self.alphas())]
+        mixture = Mixture(tuple(self.perturbed(clean, radius, step) if radius else clean))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(step.train, mixture)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.clip_and_step()
+        return float(loss.detach())
+
+    def perturbed(self, clean: Sequence[Tensor], radius: float, step: Step) -> list[Tensor]:
+        """The weights under noise."""
+        return [self._noisy(rows, radius) for rows in clean]
+
+    def _noisy(self, rows: Tensor, radius: float) -> Tensor:
+        noise = torch.empty_like(rows).uniform_(-radius, radius, generator=self.context.generator)
+        return on_simplex(rows + noise)
+
+
+class SdartsAdvTrainer(SdartsTrainer):
+    """SDARTS-ADV: the noise that raises the training loss most, by projected sign steps (Eq. 7)."""
+
+    def perturbed(self, clean: Sequence[Tensor], radius: float, step: Step) -> list[Tensor]:
+        with undisturbed(self.supernet, batch_statistics=False):
+            before = self._loss(step, clean)
+            found = [self._noisy(rows, radius) for rows in clean]
+            for _ in range(self.settings.attack_steps):
+                found = self._ascended(found, clean, radius, step)
+            after = self._loss(step, found)
+        kept = self.settings.keep_only_worse and not after > before
+        return list(clean) if kept else found
+
+    def _ascended(
+        self, rows: Sequence[Tensor], clean: Sequence[Tensor], radius: float, step: Step
+    ) -> list[Tensor]:
+        leaves = [each.detach().requires_grad_() for each in rows]
+        loss = self.loss(step.train, Mixture(tuple(leaves)))
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+        size = 2 * radius / self.settings.attack_steps
+        found = []
+        for leaf, gradient, first in zip(leaves, gradients, clean, strict=True):
+            moved = leaf.detach() if gradient is None else leaf.detach() + size * gradient.sign()
+            held = torch.minimum(torch.maximum(moved, first - radius), first + radius)
+            found.append(on_simplex(held))
+        return found
+
+    def _loss(self, step: Step, rows: Sequence[Tensor]) -> float:
+        with torch.no_grad():
+            return float(self.loss(step.train, Mixture(tuple(rows))))
+
+
+def on_simplex(rows: Tensor) -> Tensor:
+    """Clamped to [0, 1], rows summing to 1; a row without weight is one-hot at its largest."""
+    clamped = rows.clamp(0.0, 1.0)
+    total = clamped.sum(dim=1, keepdim=True)
+    peak = torch.nn.functional.one_hot(rows.argmax(dim=1), rows.shape[1]).to(rows.dtype)
+    return torch.where(total > 0, clamped / total.clamp_min(1e-12), peak)
+
+
+_SOURCE = "Chen and Hsieh, SmoothDARTS, ICML 2020; code xiangning-chen/SmoothDARTS"
+_FRAME: Mapping[str, Mapping[str, Any]] = {
+    space: {"epochs": 100}
+    for space in ("nas-bench-201", *(f"nas-bench-1shot1-{number}" for number in (1, 2, 3)))
+}
+
+RANDOM = TrainerMethod(
+    summary="SDARTS-RS: weights trained under uniform noise on the mixture",
+    source=_SOURCE,
+    settings=SdartsSettings,
+    create=SdartsTrainer,
+    frame=_FRAME,
+    optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
+    cost="two passes through all candidates",
+    memory="that of DARTS",
+)
+
+ADVERSARIAL = TrainerMethod(
+    summary="SDARTS-ADV: weights trained under the worst mixture near by",
+    source=_SOURCE,
+    settings=SdartsAdvSettings,
+    create=SdartsAdvTrainer,
+    frame=_FRAME,
+    optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
+    cost="two passes, 7 more for the attack and two to judge it, through all candidates",
+    memory="that of DARTS",
+)

@@ -1,0 +1,277 @@
+"""SGAS (Li et al., CVPR 2020): edges are decided one by one while the supernet trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.trainers.differentiable.sgas_criteria import (
+    Rows,
+    certainty,
+    importance,
+    scaled,
+    stability,
+    without_none,
+)
+from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.data import Batch
+from harness.supernets.decisions import Decisions
+from harness.supernets.evaluation import evaluate_each
+from harness.supernets.network import Mixture
+from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+
+
+@dataclass(frozen=True)
+class SgasSettings(AlphaSettings):
+    """The published search in the DARTS space: eight decisions in 50 epochs."""
+
+    stability: bool = setting(
+        False, "weigh edges also by how little their weights changed lately (criterion 2)"
+    )
+    warmup_epochs: int = setting(9, "epoch, from 0, after which the first edge is decided")
+    decision_interval: int = setting(5, "epochs from one decision to the next")
+    final_epochs: int = setting(5, "epochs that follow the last decision")
+    shortened: bool = setting(
+        True, "move the decisions forward in proportion where the training is too short for them"
+    )
+    history: int = setting(4, "epochs that criterion 2 looks back on")
+    batch_growth: int = setting(8, "images that a batch grows by at each decision")
+    operation_rule: str = setting(
+        "magnitude",
+        "a decided edge keeps its operation of largest weight (magnitude), or the one without "
+        "which the validation accuracy falls most (deletion, SGAS+PT)",
+        ("magnitude", "deletion"),
+    )
+    judged_images: int = setting(
+        0, "validation images that a deletion is judged by; 0: as many as there are to train on"
+    )
+
+
+@dataclass(frozen=True)
+class Sgas2Settings(SgasSettings):
+    """Criterion 2."""
+
+    stability: bool = setting(
+        True, "weigh edges also by how little their weights changed lately (criterion 2)"
+    )
+
+
+class SgasTrainer(AlphaTrainer):
+    """DARTS of first order that decides the best edge of each cell type at fixed epochs.
+
+    An edge's score is its importance, one minus the weight of `none`, times the certainty of its
+    other weights, one minus their normalised entropy; criterion 2 multiplies by their mean
+    histogram intersection with the last epochs'. Each factor is first scaled to 0..1 over all edges
+    of the cell, a constant one to 0 (Section 3.2). The undecided edge of highest score keeps its
+    best operation other than `none`, alone and with weight 1, and its alpha stays as it is. Once a
+    node has as many decided edges as it may keep, its others are cut. Batches grow with every
+    decision. NAS-Bench-201 keeps all edges, so that there are six decisions.
+
+    ``deletion`` decides operations as DARTS+PT does, by validation batches drawn with augmentation
+    and evaluated by their own batch statistics; its paper leaves the rest of SGAS as it is.
+
+    Chosen here where nothing is published: without `none` importance counts 1 for all edges; with
+    fewer than two other operations certainty counts 1; choices of inputs stay undecided and are
+    ranked by alpha. Where the training is shorter than the decisions need, decision i comes after
+    the same share of it. If no decision falls into the training, this is DARTS.
+    """
+
+    def __init__(self, context: TrainerContext, settings: SgasSettings) -> None:
+        check_ranges(
+            settings,
+            warmup_epochs=NOT_NEGATIVE,
+            decision_interval=COUNT,
+            final_epochs=NOT_NEGATIVE,
+            history=COUNT,
+            batch_growth=NOT_NEGATIVE,
+        )
+        super().__init__(context, settings)
+        self.decisions = Decisions(self.supernet.groups)
+        self.decided_epochs = 0
+        self._past: list[list[Rows]] = [[] for _ in self.supernet.groups]
+        self._draw_valid: Callable[[], Batch] | None = None
+
+    def decision_epochs(self) -> list[int]:
+        """The epochs, from 0, after which an edge of each cell type is decided."""
+        given, epochs = self.settings, self.context.frame.epochs
+        counts = [_edges_kept(group) for group in self.supernet.groups if _decided(group)]
+        first, gap = given.warmup_epochs, given.decision_interval
+        published = [first + gap * number for number in range(max(counts, default=0))]
+        if not published:
+            return []
+        needed = published[-1] + given.final_epochs + 1
+        if epochs >= needed or not given.shortened:
+            return published
+        return [max(0, (epoch + 1) * epochs // needed - 1) for epoch in published]
+
+    def batch_size(self) -> int:
+        grown: int = self.settings.batch_growth * self.decided_epochs
+        return self.context.frame.batch + grown
+
+    def mixture(self) -> Mixture:
+        return self.decisions(super().mixture())
+
+    def settled_mixture(self) -> Mixture:
+        return self.decisions(super().settled_mixture())
+
+    def architecture_step(self, step: Step) -> None:
+        self._draw_valid = step.draw_valid
+        frozen = [
+            (alpha, torch.as_tensor(settled, device=alpha.device), alpha.detach().clone())
+            for alpha, settled in zip(self.alphas(), self.decisions.settled, strict=True)
+            if settled.any()
+        ]
+        super().architecture_step(step)
+        with torch.no_grad():
+            for alpha, settled, before in frozen:
+                alpha.copy_(torch.where(settled[:, None], before, alpha))
+
+    def end_epoch(self, epoch: int) -> None:
+        if epoch >= self.context.frame.epochs:
+            return
+        due = self.decision_epochs().count(epoch)
+        weights = self._weights()
+        for number, group in enumerate(self.supernet.groups):
+            if not _decided(group):
+                continue
+            score = self.edge_score(number, weights[number])
+            for _ in range(due):
+                self._decide(number, score, weights[number])
+            self._remember(number, weights[number])
+        self.decided_epochs += bool(due)
+
+    def edge_score(self, number: int, weights: Rows) -> Rows:
+        """How much the edges of a group call for a decision, shape (rows,)."""
+        group = self.supernet.groups[number]
+        score = np.ones(len(group.rows))
+        if group.columns_of("none").any():
+            score = score * scaled(importance(group, weights))
+        others = without_none(group, weights)
+        if others.shape[1] > 1:
+            score = score * scaled(certainty(others))
+        if self.settings.stability:
+            score = score * scaled(stability(others, self._past[number]))
+        return score
+
+    def _decide(self, number: int, score: Rows, weights: Rows) -> None:
+        """Settle the best undecided edge; cut the others of its node once it has enough."""
+        group, settled = self.supernet.groups[number], self.decisions.settled[number]
+        if settled.all():
+            return
+        row = int(np.where(settled, -np.inf, score).argmax())
+        self.decisions.settle(number, row, [self._best_operation(number, row, weights[row])])
+        node = [place for place, target in enumerate(group.targets) if target == group.targets[row]]
+        decided = [place for place in node if settled[place]]
+        if len(decided) >= (group.edges_per_node or len(node)):
+            for place in node:
+                if place not in decided:
+                    self.decisions.settle(number, place, [])
+
+    def _best_operation(self, number: int, row: int, weights: Rows) -> int:
+        names = self.supernet.groups[number].candidates[row]
+        columns = [column for column, name in enumerate(names) if name != "none"]
+        if self.settings.operation_rule == "magnitude" or self._draw_valid is None:
+            return max(columns, key=lambda column: float(weights[column]))
+        mixture = AlphaTrainer.settled_mixture(self)
+        without = [self.decisions.without(number, row, column)(mixture) for column in columns]
+        images = self.settings.judged_images or self.context.train_images
+        batches = (self._draw_valid() for _ in range(-(-images // self.batch_size())))
+        found = evaluate_each(self.supernet, without, batches, batch_statistics=True)
+        accuracies = [each.accuracy for each in found]
+        return columns[accuracies.index(min(accuracies))]
+
+    def _remember(self, number: int, weights: Rows) -> None:
+        past = self._past[number]
+        past.append(without_none(self.supernet.groups[number], weights))
+        del past[: -self.settings.history]
+
+    def _weights(self) -> list[Rows]:
+        """Softmax of alpha, decided edges included."""
+        with torch.no_grad():
+            return [rows.double().cpu().numpy() for rows in self.relaxed(self.alphas())]
+
+    def scores(self) -> Scores:
+        """1 for what was decided, softmax of alpha on undecided edges, where `none` has no score
+        once a decision was made."""
+        found = []
+        for number, (group, weights) in enumerate(
+            zip(self.supernet.groups, self._weights(), strict=True)
+        ):
+            left, settled = self.decisions.left[number], self.decisions.settled[number]
+            unscored = group.columns_of("none") & settled.any()
+            open_rows = np.where(unscored, np.nan, weights)
+            found.append(np.where(settled[:, None], left.astype(np.float64), open_rows))
+        return found
+
+    def edge_scores(self) -> list[Rows | None] | None:
+        """Decided edges first, then undecided ones by importance, then those that were cut."""
+        found: list[Rows | None] = []
+        for number, (group, weights) in enumerate(
+            zip(self.supernet.groups, self._weights(), strict=True)
+        ):
+            kept = self.decisions.left[number].any(axis=1)
+            settled = self.decisions.settled[number]
+            ranks = np.where(settled, np.where(kept, 2.0, -1.0), importance(group, weights))
+            found.append(ranks if settled.any() else None)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            **super().state_dict(),
+            "left": [left.tolist() for left in self.decisions.left],
+            "settled": [settled.tolist() for settled in self.decisions.settled],
+            "decided_epochs": self.decided_epochs,
+            "past": [[rows.tolist() for rows in past] for past in self._past],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.decisions.left = [np.array(left, dtype=np.bool_) for left in state["left"]]
+        self.decisions.settled = [np.array(each, dtype=np.bool_) for each in state["settled"]]
+        self.decided_epochs = int(state["decided_epochs"])
+        self._past = [[np.array(rows) for rows in past] for past in state["past"]]
+
+
+def _decided(group: ChoiceGroup) -> bool:
+    return group.kind == "operation"
+
+
+def _edges_kept(group: ChoiceGroup) -> int:
+    """How many edges of a group an architecture keeps."""
+    counts = [group.targets.count(node) for node in set(group.targets)]
+    return sum(min(count, group.edges_per_node or count) for count in counts)
+
+
+_SOURCE = "Li et al., SGAS: Sequential Greedy Architecture Search, CVPR 2020; code lightaime/sgas"
+_FRAME: Mapping[str, Mapping[str, Any]] = {"nas-bench-201": {"epochs": 40}}
+_OPTIMISES = "weights on train, alpha of undecided edges on valid, in turn"
+_COST = "two passes through all candidates of undecided edges and one of the decided"
+_MEMORY = "that of DARTS at first, falling with every decision while batches grow"
+
+CRITERION_1 = TrainerMethod(
+    summary="SGAS, criterion 1: decides edges one by one, by importance and certainty",
+    source=_SOURCE,
+    settings=SgasSettings,
+    create=SgasTrainer,
+    frame=_FRAME,
+    optimises=_OPTIMISES,
+    cost=_COST,
+    memory=_MEMORY,
+)
+
+CRITERION_2 = TrainerMethod(
+    summary="SGAS, criterion 2: decides edges one by one, by importance, certainty and stability",
+    source=_SOURCE,
+    settings=Sgas2Settings,
+    create=SgasTrainer,
+    frame=_FRAME,
+    optimises=_OPTIMISES,
+    cost=_COST,
+    memory=_MEMORY,
+)

@@ -1,0 +1,169 @@
+"""A training cut into stages, each with a supernet of its own: what progressive methods share."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from harness.errors import NotApplicable
+from harness.randomness.on_torch import torch_seeded
+from harness.settings import setting
+from harness.spaces import NetworkShape
+from harness.supernets.choices import ChoiceGroup, Scores, best_columns, widened
+from harness.supernets.network import Supernet
+from harness.supernets.spaces import SupernetOptions
+from harness.supernets.trainers import Step, TrainerContext
+
+_LONGEST_REST = 0.4
+"""Share of a stage: P-DARTS leaves alpha alone in 10 of 25 epochs."""
+
+Candidates = dict[str, tuple[tuple[str, ...], ...]]
+"""Group name -> the candidates left in each row, as ``SupernetOptions`` takes them."""
+
+
+@dataclass(frozen=True)
+class StageSettings(AlphaSettings):
+    """How long alpha rests at the start of every stage."""
+
+    alpha_learning_rate: float = setting(6e-4, "Adam's learning rate for alpha")
+    alpha_from_epoch: int = setting(
+        10,
+        "epochs, from the start of each stage, in which alpha is left alone; two fifths of the "
+        "stage where that is less",
+    )
+
+
+@dataclass(frozen=True)
+class StageSupernet:
+    """How a stage's supernet differs from the one that the training began with."""
+
+    shape: NetworkShape
+    options: SupernetOptions
+
+
+class StagedTrainer(AlphaTrainer):
+    """The frame's epochs in equal stages; each but the first goes on with another supernet.
+
+    ``stage`` and ``candidates`` say where it stands; a resumption makes the stage's supernet again.
+    """
+
+    stages: int
+    """How many there are."""
+
+    def __init__(self, context: TrainerContext, settings: Any) -> None:
+        super().__init__(context, settings)
+        if context.frame.epochs < self.stages:
+            raise NotApplicable(
+                f"{self.stages} stages need as many epochs, and there are {context.frame.epochs}"
+            )
+        self.stage = 0
+        self.candidates = candidates_of(self.supernet.groups)
+
+    def begins(self, stage: int) -> int:
+        """The first epoch of a stage, from 0; of the stage after the last, the frame's epochs."""
+        return self.context.frame.epochs * stage // self.stages
+
+    def stage_of(self, epoch: int) -> int:
+        """The stage that an epoch belongs to; the last one for epochs beyond the frame's."""
+        started = [stage for stage in range(self.stages) if self.begins(stage) <= epoch]
+        return started[-1]
+
+    def place(self, epoch: int) -> tuple[int, int]:
+        """How many epochs of its stage lie before an epoch, and how many the stage has."""
+        stage = self.stage_of(epoch)
+        return epoch - self.begins(stage), self.begins(stage + 1) - self.begins(stage)
+
+    def resting_epochs(self, length: int) -> int:
+        """In how many epochs of a stage of ``length`` alpha is left alone."""
+        return min(int(self.settings.alpha_from_epoch), math.floor(_LONGEST_REST * length))
+
+    def begin_epoch(self, epoch: int) -> None:
+        stage = self.stage_of(epoch)
+        while self.stage < stage:
+            self.stage += 1
+            self.enter_stage()
+            if self.context.frame.drop_path:
+                self.supernet.set_drop_path(self.context.frame.drop_path_at(epoch))
+
+    def architecture_step(self, step: Step) -> None:
+        before, length = self.place(step.epoch)
+        if before < self.resting_epochs(length):
+            return
+        self.alpha_optimizer.zero_grad(set_to_none=True)
+        self.set_alpha_gradients(step)
+        self.alpha_optimizer.step()
+
+    @abstractmethod
+    def enter_stage(self) -> None:
+        """Go on with the supernet of ``stage``, which has just begun."""
+
+    @abstractmethod
+    def stage_supernet(self, stage: int) -> StageSupernet:
+        """What a stage's supernet is made with; its candidates are put in by ``make_supernet``."""
+
+    def make_supernet(self) -> Supernet:
+        """The supernet of ``stage`` with ``candidates``, its weights drawn from the own stream."""
+        made = self.stage_supernet(self.stage)
+        options = replace(made.options, candidates=self.candidates)
+        with torch_seeded(int(self.context.rng.integers(2**63))):
+            return self.context.space.supernet(made.shape, options)
+
+    def scores(self) -> Scores:
+        """The space's candidates by their present weights, NaN for those that are gone."""
+        return widened(self.context.space.choice_groups, self.supernet.groups, super().scores())
+
+    def state_dict(self) -> dict[str, Any]:
+        candidates = {name: [list(row) for row in rows] for name, rows in self.candidates.items()}
+        return {**super().state_dict(), "stage": self.stage, "candidates": candidates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if state["stage"] != self.stage:
+            self.stage = int(state["stage"])
+            self.candidates = {
+                name: tuple(tuple(row) for row in rows)
+                for name, rows in state["candidates"].items()
+            }
+            self.replace_supernet(self.make_supernet())
+            self._alphas = self.first_alphas()
+            self.alpha_optimizer = self.make_alpha_optimizer()
+        super().load_state_dict(state)
+
+
+def candidates_of(groups: Sequence[ChoiceGroup]) -> Candidates:
+    """What a supernet of these groups was left with."""
+    return {group.name: group.candidates for group in groups}
+
+
+def kept_columns(group: ChoiceGroup, scores: Tensor, wanted: float) -> list[list[int]]:
+    """For each row the columns of the best scores, ascending: as many as wanted, rounded.
+
+    At least two stay, and of the choices of inputs all. Ties go to the first.
+    """
+    count = group.shape[1]
+    if group.kind == "operation":
+        count = min(count, max(2, group.keep, round(wanted)))
+    rows = scores.detach().double().cpu().numpy()
+    return [list(best_columns(row, count)) for row in rows]
+
+
+def named(groups: Sequence[ChoiceGroup], columns: Sequence[Sequence[Sequence[int]]]) -> Candidates:
+    """The names of the columns of each group and row."""
+    return {
+        group.name: tuple(
+            tuple(names[column] for column in row)
+            for names, row in zip(group.candidates, rows, strict=True)
+        )
+        for group, rows in zip(groups, columns, strict=True)
+    }
+
+
+def gathered(values: Tensor, columns: Sequence[Sequence[int]]) -> Tensor:
+    """The columns of each row, shape (rows, columns that stay)."""
+    return values.detach().gather(1, torch.tensor(columns, device=values.device))

@@ -1,0 +1,222 @@
+"""Saliency maps: which pixels a network's answer hangs on, as SANAS's second level finds them.
+
+A map has the shape of the images. Perturbations are meant in pixels, black 0 and white 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from harness.errors import HarnessError
+from harness.settings import setting
+from harness.supernets.data import Batch
+
+Logits = Callable[[Tensor], Tensor]
+"""Images (batch, channels, height, width) to logits (batch, classes)."""
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """How maps are found; the defaults follow SANAS as far as its paper says anything."""
+
+    saliency: str = setting(
+        "adversarial",
+        "what a map is: the perturbation of an attack (Eq. 2), or integrated gradients or "
+        "SmoothGrad (Table 5), scaled in each image to a largest magnitude of epsilon",
+        ("adversarial", "integrated-gradients", "smoothgrad"),
+    )
+    epsilon: float = setting(0.03, "bound of each pixel's perturbation; black is 0, white 1")
+    start: str = setting(
+        "uniform",
+        "where an attack begins: uniform within the bound, or at zero, where the gradient against "
+        "the own prediction vanishes, so that it needs the label as target",
+        ("uniform", "zero"),
+    )
+    target: str = setting(
+        "prediction",
+        "what the perturbed image's prediction is to depart from: that of the image (the paper), "
+        "or the true label (Betty)",
+        ("prediction", "label"),
+    )
+    steps: int = setting(1, "steps of an attack; PGD takes 7")
+    step: str = setting(
+        "gradient",
+        "a plain step along the gradient (the paper), or along its sign (PGD)",
+        ("gradient", "sign"),
+    )
+    step_size: float = setting(
+        1.0, "factor of the gradient, or length of a sign step in pixels; not published"
+    )
+    gradient_samples: int = setting(
+        8, "points of an integrated gradient, noisy copies of SmoothGrad; not published"
+    )
+    noise: float = setting(0.15, "deviation of SmoothGrad's noise, in pixels; not published")
+
+
+def checked(settings: Any) -> None:
+    """Raise HarnessError for an attack that could never leave its start, and for no attack."""
+    if settings.start == "zero" and settings.target == "prediction":
+        raise HarnessError(
+            'start = "zero" never moves: the gradient of the cross-entropy with the own prediction '
+            'is zero there; take start = "uniform", or target = "label"'
+        )
+    if not 0 < settings.epsilon < math.inf:
+        raise HarnessError(f"epsilon is {settings.epsilon:g}; it must be above 0")
+    if settings.steps < 1 or settings.gradient_samples < 1 or not settings.step_size >= 0:
+        raise HarnessError(
+            f"maps need at least one of steps and one of gradient_samples, and a step_size not "
+            f"below 0; they were given {settings.steps}, {settings.gradient_samples} and "
+            f"{settings.step_size:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Black and white as images have them, each of shape (channels, 1, 1).
+
+    Without bounds, where the range is not known, a pixel's unit is the images' own.
+    """
+
+    black: Tensor
+    white: Tensor
+    bounded: bool = True
+
+    @classmethod
+    def of(cls, known: tuple[Tensor, Tensor] | None, device: torch.device) -> Pixels:
+        """By what a TrainerContext knows of its images."""
+        if known is None:
+            unit = torch.ones((1, 1, 1), device=device)
+            return cls(torch.zeros_like(unit), unit, bounded=False)
+        return cls(*known)
+
+    def moved(self, images: Tensor, change: Tensor) -> Tensor:
+        """Images with a change, in pixels, added."""
+        return images + change * (self.white - self.black)
+
+    def perturbed(self, images: Tensor, change: Tensor) -> Tensor:
+        """The same, within black and white."""
+        moved = self.moved(images, change)
+        if not self.bounded:
+            return moved
+        return torch.minimum(torch.maximum(moved, self.black), self.white)
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """What maps are made with. generator: of the start and of noise, on the images' device."""
+
+    pixels: Pixels
+    settings: Any
+    generator: torch.Generator
+
+    def maps(self, logits: Logits, batch: Batch) -> Tensor:
+        """The map of each image, without a graph."""
+        found = _KINDS[self.settings.saliency](self, logits, batch)
+        return found.detach()
+
+    def aim(self, logits: Logits, batch: Batch) -> Tensor:
+        """The distribution over classes that a perturbation is to depart from, without a graph."""
+        with torch.no_grad():
+            clean = logits(batch.images)
+        if self.settings.target == "label":
+            return F.one_hot(batch.labels, clean.shape[1]).to(clean.dtype)
+        return torch.softmax(clean, dim=1)
+
+    def start(self, images: Tensor) -> Tensor:
+        """A perturbation to begin with."""
+        if self.settings.start == "zero":
+            return torch.zeros_like(images)
+        bound = self.settings.epsilon
+        return torch.empty_like(images).uniform_(-bound, bound, generator=self.generator)
+
+    def ascended(self, objective: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """A perturbation after the settings' steps uphill, each held within the bound.
+
+        objective: a scalar of the perturbation, summed over images, so that one does not weigh
+        less in a larger batch.
+        """
+        given, found = self.settings, self.start(images)
+        for _ in range(given.steps):
+            leaf = found.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(objective(leaf), leaf)
+            along = gradient.sign() if given.step == "sign" else gradient
+            moved = leaf.detach() + given.step_size * along
+            found = moved.clamp(-given.epsilon, given.epsilon)
+        return found
+
+    def adversarial(self, logits: Logits, batch: Batch) -> Tensor:
+        """The perturbation under which the prediction departs from its aim (Eq. 2)."""
+        aim = self.aim(logits, batch)
+        return self.ascended(
+            lambda change: departure(logits(self.pixels.perturbed(batch.images, change)), aim),
+            batch.images,
+        )
+
+    def integrated_gradients(self, logits: Logits, batch: Batch) -> Tensor:
+        """Sundararajan et al. (2017): from black to the image, midpoints of equal steps."""
+        count = self.settings.gradient_samples
+        black = self.pixels.black.to(batch.images.dtype).expand_as(batch.images)
+        way = batch.images - black
+        shares = [(place + 0.5) / count for place in range(count)]
+        points = [black + share * way for share in shares]
+        return self._bounded(way * self._mean_gradient(logits, batch, points))
+
+    def smoothgrad(self, logits: Logits, batch: Batch) -> Tensor:
+        """Smilkov et al. (2017): the gradient, averaged over noisy copies."""
+        points = []
+        for _ in range(self.settings.gradient_samples):
+            noise = torch.empty_like(batch.images).normal_(generator=self.generator)
+            points.append(self.pixels.moved(batch.images, self.settings.noise * noise))
+        return self._bounded(self._mean_gradient(logits, batch, points))
+
+    def _mean_gradient(self, logits: Logits, batch: Batch, points: list[Tensor]) -> Tensor:
+        """Of the logit of each image's class, predicted or true, averaged over points."""
+        classes = self.aim(logits, batch).argmax(dim=1, keepdim=True)
+        total = torch.zeros_like(batch.images)
+        for point in points:
+            leaf = point.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(logits(leaf).gather(1, classes).sum(), leaf)
+            total += gradient
+        return total / len(points)
+
+    def _bounded(self, found: Tensor) -> Tensor:
+        """Scaled in each image to a largest magnitude of epsilon; all zeros stay so."""
+        peak = found.abs().amax(dim=(1, 2, 3), keepdim=True)
+        scale = self.settings.epsilon / peak.clamp_min(torch.finfo(found.dtype).tiny)
+        return torch.where(peak > 0, found * scale, found)
+
+
+def departure(logits: Tensor, aim: Tensor) -> Tensor:
+    """Cross-entropy of predictions with a distribution, summed over images, a scalar."""
+    return -(aim * torch.log_softmax(logits, dim=1)).sum()
+
+
+_KINDS: dict[str, Callable[[Mapper, Logits, Batch], Tensor]] = {
+    "adversarial": Mapper.adversarial,
+    "integrated-gradients": Mapper.integrated_gradients,
+    "smoothgrad": Mapper.smoothgrad,
+}
+
+
+def reweighted(images: Tensor, found: Tensor, how: str, pixels: Pixels) -> Tensor:
+    """What the second network sees of images and their maps (Table 4).
+
+    ``product`` and ``absolute`` multiply the images as they are, normalised; ``addition`` adds in
+    pixels; ``concatenation`` has twice the channels; ``none`` leaves the images alone.
+    """
+    if how == "product":
+        return images * found
+    if how == "absolute":
+        return images * found.abs()
+    if how == "addition":
+        return pixels.moved(images, found)
+    if how == "concatenation":
+        return torch.cat([images, found], dim=1)
+    return images

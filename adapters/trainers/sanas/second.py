@@ -1,0 +1,82 @@
+"""The second set of weights, trained on reweighted images, with alpha shared with the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from harness.supernets.data import Batch
+from harness.supernets.network import Mixture, Supernet
+from harness.supernets.trainers import weight_optimizer
+
+if TYPE_CHECKING:
+    from adapters.trainers.differentiable.darts import AlphaTrainer
+
+
+class SecondNetwork:
+    """A supernet of the same design with an SGD of the same frame.
+
+    It has what ``unrolled_gradient`` asks of a trainer; mixtures and alpha are the first's.
+    """
+
+    def __init__(self, first: AlphaTrainer, supernet: Supernet) -> None:
+        self._first = first
+        self.begin(supernet)
+
+    def begin(self, supernet: Supernet) -> None:
+        """Go on with another supernet, fresh momentum included."""
+        context = self._first.context
+        self.supernet = supernet.to(context.device)
+        if context.device.type == "cuda":
+            self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet.train()
+        self.optimizer = weight_optimizer(self.supernet, context.frame)
+
+    def alphas(self) -> list[Tensor]:
+        """The first network's."""
+        return self._first.alphas()
+
+    def mixture(self) -> Mixture:
+        """By the first network's rule."""
+        return self._first.mixture()
+
+    def constrained(self, mixture: Mixture) -> Mixture:
+        """Under the first network's constraint."""
+        return self._first.constrained(mixture)
+
+    def loss(self, batch: Batch, mixture: Mixture) -> Tensor:
+        """Mean cross-entropy of a batch that is reweighted already."""
+        logits = self.supernet(batch.images, self.constrained(mixture))
+        return torch.nn.functional.cross_entropy(logits, batch.labels)
+
+    def step(self, batch: Batch, learning_rate: float) -> float:
+        """One step of SGD on a reweighted batch; returns its loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(batch, self.mixture())
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.apply(learning_rate)
+        return float(loss.detach())
+
+    def apply(self, learning_rate: float) -> None:
+        """Clip the gradient that is there as the frame says, and take the optimiser's step."""
+        clip = self._first.context.frame.clip
+        if clip:
+            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, buffers and momentum."""
+        return {
+            "supernet": self.supernet.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of ``state_dict``."""
+        self.supernet.load_state_dict(state["supernet"])
+        self.optimizer.load_state_dict(state["optimizer"])

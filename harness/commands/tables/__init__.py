@@ -1,0 +1,1 @@
+"""`harness tables`: one file a verb."""

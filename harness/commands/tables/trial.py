@@ -1,0 +1,115 @@
+"""``harness tables trial``: what a training protocol is worth, before a table is built by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from harness.tables.building.trial import Trial
+
+
+@click.command()
+@click.argument("space")
+@click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
+@click.option(
+    "--protocol",
+    default="flat-12",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="The training protocol.",
+)
+@click.option("--sample", type=click.IntRange(2), default=100, show_default=True, metavar="K")
+@click.option("--seeds", default="0,1", show_default=True, help="Training seeds.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the sample."
+)
+@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="TABLE",
+    help="A table of the space to compare test accuracies with; may be given again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def trial(  # noqa: PLR0913 - one parameter an option
+    space: str,
+    dataset: str,
+    protocol: str,
+    sample: int,
+    seeds: str,
+    seed: int,
+    device: str,
+    against: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train K random architectures of SPACE with each seed, and measure what that is worth.
+
+    Shows what a training costs, how far apart architectures come out, how the seeds agree, and
+    how the test accuracies agree with those of other tables. The same --seed draws the same
+    architectures for every protocol.
+    """
+    from rich.console import Console
+
+    from harness.commands.tables.build import reporting
+    from harness.protocols.table_training import training_protocol
+    from harness.randomness.streams import stream
+    from harness.resources import check_device
+    from harness.suites.suite import parse_seeds
+    from harness.tables import catalog
+    from harness.tables.building.plan import BuildPlan
+    from harness.tables.building.trial import Sample
+    from harness.tables.building.trial import trial as tried
+
+    check_device(device)
+    plan = BuildPlan.of(space, dataset, training_protocol(protocol))
+    others = catalog.open_tables(against, space)
+    drawn = Sample.draw(plan, sample, stream("trial", seed))
+    training_seeds = parse_seeds(seeds)
+    console = Console(stderr=True)
+    with reporting(len(training_seeds) * len(drawn.batches), console) as finished:
+        found = tried(plan, drawn, others, seeds=training_seeds, device=device, finished=finished)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2))
+        return
+    _show(found)
+
+
+def _show(found: Trial) -> None:
+    from rich.console import Console
+
+    seeds = ", ".join(map(str, found.seeds))
+    click.echo(
+        f"protocol {found.protocol} ({found.summary}) on {found.dataset}: {found.architectures} "
+        f"architectures of {found.space}, seeds {seeds}, {found.trained} trainings"
+    )
+    if found.failed:
+        click.echo(f"{found.failed} architectures failed to train and are left out")
+    Console().print(_grid(found))
+
+
+def _grid(found: Trial) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from harness.tables.building.trial import LEVELS
+
+    shown = Table(box=box.SIMPLE_HEAD)
+    for heading in ("", "value", "95% interval", "n"):
+        shown.add_column(heading, justify="left" if not heading else "right")
+    kept = str(found.architectures - found.failed)
+    shown.add_row("seconds a training, evaluation left out", f"{found.seconds:.3f}")
+    for level, value in zip(LEVELS, found.quantiles, strict=True):
+        shown.add_row(f"mean test accuracy, {level}% quantile", f"{value:.2f}", "", kept)
+    if found.seed_sd is not None:
+        shown.add_row("deviation between seeds, median", f"{found.seed_sd:.2f}", "", kept)
+    for tau in found.taus:
+        middle = "" if tau.value is None else f"{tau.value:.3f}"
+        between = "" if tau.low is None else f"{tau.low:.3f} to {tau.high:.3f}"
+        shown.add_row(f"tau: {tau.what}", middle, between, str(tau.n))
+    return shown

@@ -1,0 +1,1 @@
+"""One row of a suite examined: discretisation, shuffling, curvature."""

@@ -1,1 +1,0 @@
-"""Evaluation protocols as TOML files; ``harness.evaluation_protocol`` reads them."""

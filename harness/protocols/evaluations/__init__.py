@@ -1,0 +1,1 @@
+"""Evaluation protocols as TOML files; ``harness.protocols.evaluation`` reads them."""

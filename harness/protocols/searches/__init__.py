@@ -1,0 +1,1 @@
+"""Search protocols as TOML files; ``harness.protocols.search_file`` reads them."""

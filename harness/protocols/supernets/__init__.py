@@ -1,0 +1,1 @@
+"""Supernet protocols as TOML files; ``harness.protocols.supernet_file`` reads them."""

@@ -1,0 +1,1 @@
+"""Zero-cost proxies: the contract, and how well they rank a table."""

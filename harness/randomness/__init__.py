@@ -1,0 +1,1 @@
+"""Named random streams, for numpy and for torch."""

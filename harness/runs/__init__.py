@@ -1,0 +1,1 @@
+"""A suite planned into runs, and one run done."""

@@ -1,0 +1,81 @@
+"""Which entries of a suite run: one gives way to its stand-in where its table is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from harness import registry
+from harness.errors import HarnessError, UnknownName
+from harness.suites.suite import BenchmarkEntry, Suite, SupernetEntry
+from harness.tables.table import BenchmarkTable
+
+AnyEntry = BenchmarkEntry | SupernetEntry
+Entry = TypeVar("Entry", BenchmarkEntry, SupernetEntry)
+OpenTable = Callable[[str], BenchmarkTable]
+
+
+def resolved(
+    suite: Suite, entries: Sequence[Entry], open_table: OpenTable
+) -> tuple[list[tuple[Entry, BenchmarkTable | None]], list[str]]:
+    """Those of ``entries`` that run, each with its table, and a note for each stand-in.
+
+    An entry that names no table runs without. Raises UnknownName for a table that is not there and
+    has no stand-in, HarnessError where the stand-in is not there either.
+    """
+    replaceable: set[str] = {entry.stands_in_for for entry in entries if entry.stands_in_for}
+    absent = {name for name in replaceable if not _is_there(name, open_table)}
+    found: list[tuple[Entry, BenchmarkTable | None]] = []
+    notes: list[str] = []
+    for entry in entries:
+        if not entry.table:
+            found.append((entry, None))
+        elif entry.stands_in_for is None and entry.table not in absent:
+            found.append((entry, _own(entry, suite, open_table)))
+        elif entry.stands_in_for in absent:
+            found.append((entry, _stand_in(entry, suite, open_table)))
+            notes.append(
+                f"table {entry.stands_in_for} is not imported: {entry.table} stands in for it, "
+                "whose numbers are not to be set beside those of the other"
+            )
+    return found, notes
+
+
+def _is_there(name: str, open_table: OpenTable) -> bool:
+    try:
+        open_table(name)
+    except UnknownName:
+        return False
+    return True
+
+
+def _own(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+    try:
+        return open_table(entry.table)
+    except UnknownName as error:
+        others: list[AnyEntry] = [*suite.file.benchmark, *suite.file.supernet]
+        for other in others:
+            if other.stands_in_for == entry.table and other.profiles:
+                error.args = (
+                    f"{error}; profile {' or '.join(other.profiles)} runs on {other.table} "
+                    "in its place",
+                )
+        raise
+
+
+def _stand_in(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+    try:
+        return open_table(entry.table)
+    except UnknownName:
+        wanted = entry.stands_in_for
+        named = "" if wanted == entry.space else f" --name {wanted}"
+        other = (
+            f"build {entry.space}"
+            if entry.space in registry.names("table-trainers")
+            else f"import {entry.space} FILE"
+        )
+        raise HarnessError(
+            f"suite {suite.name} needs table {wanted}, or {entry.table} in its place: "
+            f"`harness tables import {entry.space} FILE{named}` adds the first, "
+            f"`harness tables {other} --name {entry.table}` the other"
+        ) from None

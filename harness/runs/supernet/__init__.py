@@ -1,0 +1,1 @@
+"""Runs that train a supernet and select from it."""

@@ -1,0 +1,1 @@
+"""Black-box searches: the contract, the loop that asks and tells, the evaluators."""

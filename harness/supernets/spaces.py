@@ -1,0 +1,168 @@
+"""What a search space adds so that supernets can be trained on it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness.errors import NotApplicable, did_you_mean
+from harness.spaces import NetworkShape, SearchSpace
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.network import Mixture, active_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from torch import nn
+
+    from harness.supernets.network import Supernet
+
+
+A = TypeVar("A", bound="Hashable")
+
+
+@dataclass(frozen=True)
+class EdgeSite:
+    """Where in a supernet a mixed edge stands; handed to a ``combiner``.
+
+    ``cell`` counts from 0; ``group`` and ``row`` place it in the choice groups; ``channels`` and
+    ``resolution`` are of the edge's output.
+    """
+
+    cell: int
+    group: str
+    row: int
+    candidates: tuple[str, ...]
+    channels: int
+    resolution: int
+
+
+@dataclass(frozen=True)
+class SupernetOptions:
+    """What trainers change about a supernet.
+
+    affine, track_running_stats: of every batch norm inside a mixed operation.
+    partial_channels: K; only the first C/K channels run through the candidates, the others pass
+        by and channels are shuffled (PC-DARTS). 1 mixes all.
+    skip_dropout: rate of dropout behind skip connections at the start; the supernet's
+        ``set_skip_dropout`` changes it (P-DARTS).
+    candidates: group name -> for each row the candidates left, in the space's order, equally many
+        a row (P-DARTS, progressive DrNAS); the groups not named keep all.
+    combiner: makes the module that joins a mixed edge's candidates in place of their weighted sum;
+        called as ``combiner(site)``, its module as ``module(outputs, weights)`` with a list of
+        (batch, channels, height, width) and the row's weights (candidates,).
+    """
+
+    affine: bool = False
+    track_running_stats: bool = True
+    partial_channels: int = 1
+    skip_dropout: float = 0.0
+    candidates: Mapping[str, tuple[tuple[str, ...], ...]] | None = None
+    combiner: Callable[[EdgeSite], nn.Module] | None = None
+
+
+class SupernetSpace(SearchSpace[A]):
+    """A search space whose architectures share the weights of one supernet."""
+
+    @property
+    @abstractmethod
+    def choice_groups(self) -> tuple[ChoiceGroup, ...]:
+        """The supernet's choices, in the order in which their weights are handed over."""
+
+    @abstractmethod
+    def supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """The shared-weights network, freshly initialised by torch's current generator.
+
+        Raises NotApplicable for an option that the space's supernet does not know.
+        """
+
+    def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
+        """The same supernet with each candidate computed by itself, of the same state dict.
+
+        To compare the fused one's numbers and speed with. Raises NotApplicable where a space has
+        none, which is the default.
+        """
+        raise NotApplicable(f"{self.name} has no plain supernet to compare with")
+
+    @abstractmethod
+    def discretise(
+        self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
+    ) -> A:
+        """The architecture that the space's published rule derives from scores.
+
+        ``edges``, one array of shape (rows,) a group or None for it, ranks the rows that lead to
+        one node where only some are kept; without it a row ranks by its best candidate. Ties go
+        to the first. NaN is never taken. The candidates are all of ``choice_groups``.
+        """
+
+    @abstractmethod
+    def one_hot(self, architecture: A) -> tuple[NDArray[np.float64], ...]:
+        """The weights by which the supernet computes an architecture, of the groups' shapes.
+
+        Each kept candidate has weight 1, everything else 0; a row that is dropped is all zeros.
+        """
+
+    def share_of_skips(self, architecture: A) -> float:
+        """Skip connections among the operations that an architecture keeps, 0 to 1."""
+        kept = skips = 0.0
+        for group, weights in zip(self.choice_groups, self.one_hot(architecture), strict=True):
+            if group.kind == "operation":
+                kept += float(weights.sum())
+                skips += float(weights[group.columns_of("skip_connect")].sum())
+        return skips / kept if kept else 0.0
+
+
+AnySupernetSpace = SupernetSpace[Any]
+
+
+def narrowed(
+    groups: Sequence[ChoiceGroup], candidates: Mapping[str, tuple[tuple[str, ...], ...]] | None
+) -> tuple[ChoiceGroup, ...]:
+    """The groups with the candidates that ``SupernetOptions.candidates`` leaves.
+
+    Raises NotApplicable for a group that there is not, and for candidates that a group cannot
+    have.
+    """
+    left = dict(candidates or {})
+    unknown = sorted(set(left) - {group.name for group in groups})
+    if unknown:
+        names = [group.name for group in groups]
+        raise NotApplicable(f"no choice group {unknown[0]!r}{did_you_mean(unknown[0], names)}")
+    return tuple(
+        replace(group, candidates=_checked(group, left[group.name]))
+        if group.name in left
+        else group
+        for group in groups
+    )
+
+
+def _checked(group: ChoiceGroup, rows: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    if len(rows) != len(group.rows) or len({len(row) for row in rows}) != 1:
+        raise NotApplicable(
+            f"the choice group {group.name!r} has {len(group.rows)} rows, each of which is to be "
+            "left with equally many candidates"
+        )
+    for name, row, known in zip(group.rows, rows, group.candidates, strict=True):
+        if row != tuple(each for each in known if each in row) or len(row) < group.keep:
+            raise NotApplicable(
+                f"{name} of {group.name!r} cannot be left with {', '.join(row) or 'nothing'}; it "
+                f"needs at least {group.keep} of {', '.join(known)}, in this order"
+            )
+    return rows
+
+
+def one_hot_mixture(
+    space: SupernetSpace[Any], architecture: Any, device: torch.device | str
+) -> Mixture:
+    """The mixture of one architecture alone: only its operations are computed."""
+    weights = space.one_hot(architecture)
+    return Mixture(
+        tuple(torch.tensor(each, dtype=torch.float32, device=device) for each in weights),
+        active_columns(weights),
+    )

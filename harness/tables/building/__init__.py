@@ -1,0 +1,1 @@
+"""Building a benchmark table by training every architecture of a space."""

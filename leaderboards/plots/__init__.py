@@ -1,0 +1,1 @@
+"""Plots: what is to be drawn as plain values, then a drawing of it."""

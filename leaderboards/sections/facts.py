@@ -1,0 +1,151 @@
+"""What a benchmark table itself says of a task: all architectures' numbers, before any run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import MissingCell
+from harness.metrics.noise import noise_ceiling
+from harness.metrics.ranking import Correlation, kendall_tau, precision_at, spearman
+from harness.metrics.regret import Zero, optimum_mean
+from harness.protocols.search import Answer, Signal
+from harness.spaces import Epochs
+from harness.tables.table import BenchmarkTable
+from leaderboards.model import SignalQuality, TableFacts
+
+Array = NDArray[np.float64]
+
+
+class _Place(TypedDict):
+    metric: str
+    dataset: str
+    split: str
+    epochs: Epochs
+
+
+@dataclass(frozen=True)
+class Population:
+    """Every architecture of the space that the table has, in the order of its keys.
+
+    answers: shape (architectures,), percent; NaN where the table lacks the value.
+    signals: shape (columns, architectures), percent; what a searcher may see at the highest
+        fidelity: one column, or one for each seed where the protocol draws seeds; none where
+        there is no such thing.
+    """
+
+    answers: Array
+    signals: Array
+    zero: Zero
+
+
+def population(table: BenchmarkTable, signal: Signal | None, answer: Answer) -> Population:
+    """Signal, where a search sees one, and answer of every architecture.
+
+    Raises MissingCell where the table lacks either.
+    """
+    rows = table.rows_of_keys(table.keys)
+    judged = _place(answer.dataset, answer.split, answer.epochs)
+    answers = _values(table, rows, judged, _defined(answer.seed))
+    if signal is None:
+        return Population(answers, np.empty((0, len(answers))), optimum_mean(answers))
+    seen = _place(signal.dataset, signal.split, signal.fidelities[-1])
+    seeds = table.seeds(**seen) if signal.seed == "random" else (signal.seed,)
+    signals = np.stack([_values(table, rows, seen, seed) for seed in seeds])
+    return Population(answers, signals, optimum_mean(answers))
+
+
+def facts(table: BenchmarkTable, everyone: Population, answer: Answer) -> TableFacts:
+    """Optimum, average and how well the signal ranks, over all architectures."""
+    there = everyone.answers[~np.isnan(everyone.answers)]
+    notes = []
+    if len(there) < len(everyone.answers):
+        notes.append(
+            f"the table has the answer for {len(there):,} of {len(everyone.answers):,} "
+            "architectures; optimum and average are over those"
+        )
+    if answer.seed == "random":
+        notes.append("answers are drawn from single seeds; optimum and average are of seed means")
+    return TableFacts(
+        release=release(table),
+        architectures=len(everyone.answers),
+        zero=zero_name(answer),
+        optimum=everyone.zero.value,
+        average=float(there.mean()),
+        deviation=float(there.std(ddof=1)) if len(there) > 1 else 0.0,
+        quality=_quality(table, everyone, answer),
+        notes=tuple(notes),
+    )
+
+
+def zero_name(answer: Answer) -> str:
+    """What regret is measured from: the best seed mean, or the best run of the one seed asked."""
+    return f"optimum=seed {answer.seed}" if isinstance(answer.seed, int) else "optimum=mean"
+
+
+def release(table: BenchmarkTable) -> str:
+    """The benchmark release that the table was imported from."""
+    return table.manifest.info.release
+
+
+def _quality(table: BenchmarkTable, everyone: Population, answer: Answer) -> SignalQuality | None:
+    pairs = []
+    for column in everyone.signals:
+        both = ~np.isnan(column) & ~np.isnan(everyone.answers)
+        pairs.append((column[both], everyone.answers[both]))
+    taus = [kendall_tau(*pair) for pair in pairs]
+    tau = _average(taus)
+    rho = _average([spearman(*pair) for pair in pairs])
+    if not pairs or tau is None or rho is None:
+        return None
+    return SignalQuality(
+        tau=tau,
+        spearman=rho,
+        n=min(each.n for each in taus),
+        precision_at_10=_precision(pairs, 10),
+        precision_at_100=_precision(pairs, 100),
+        ceiling=_ceiling(table, answer),
+    )
+
+
+def _average(found: list[Correlation]) -> float | None:
+    """Over the seeds that a searcher may be shown; None where any is undefined."""
+    values = [each.value for each in found if each.value is not None]
+    return float(np.mean(values)) if values and len(values) == len(found) else None
+
+
+def _precision(pairs: list[tuple[Array, Array]], k: int) -> float | None:
+    if any(len(seen) <= k for seen, _ in pairs):
+        return None
+    return float(np.mean([precision_at(seen, true, k) for seen, true in pairs]))
+
+
+def _ceiling(table: BenchmarkTable, answer: Answer) -> float | None:
+    place = _place(answer.dataset, answer.split, answer.epochs)
+    seeds = table.seeds(**place)
+    if len(seeds) < 2:
+        return None
+    rows = table.rows_of_keys(table.keys)
+    return noise_ceiling([_values(table, rows, place, seed) for seed in seeds], seeds).mean
+
+
+def _defined(seed: int | str) -> int | str:
+    """The rule by which every architecture has one answer, where runs draw theirs."""
+    return "mean-available" if seed == "random" else seed
+
+
+def _place(dataset: str, split: str, epochs: Epochs) -> _Place:
+    return {"metric": "accuracy", "dataset": dataset, "split": split, "epochs": epochs}
+
+
+def _values(table: BenchmarkTable, rows: Any, place: _Place, seed: int | str) -> Array:
+    values = table.values(rows, **place, seed=seed, missing="nan")
+    if np.isnan(values).all():
+        raise MissingCell(
+            f"table {table.name} has no {place['dataset']}/{place['split']} after "
+            f"{place['epochs']} epochs, seed={seed}"
+        )
+    return np.asarray(values, dtype=np.float64)

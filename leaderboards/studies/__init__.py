@@ -1,0 +1,1 @@
+"""Pages that examine a table, a trainer, a diagnosis, or list the methods."""

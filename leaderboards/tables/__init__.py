@@ -1,0 +1,1 @@
+"""Tables of a leaderboard, one kind a file."""
