@@ -32,7 +32,7 @@ _SINGULAR = {
     "datasets": "data set",
     "proxies": "proxy",
     "selectors": "selector",
-    "trainers": "supernet trainer",
+    "trainers": "trainer",
     "table-trainers": "table trainer",
 }
 

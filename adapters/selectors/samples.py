@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import NotApplicable
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, TrainedSupernet, margins
-from harness.supernets.spaces import AnySupernetSpace, one_hot_mixture
+from harness.supernets.spaces import AnySupernetSpace
 
 
 def mixtures(trained: TrainedSupernet, architectures: Sequence[Any]) -> list[Mixture]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from harness.supernets.choices import ChoiceGroup, Scores
-from harness.supernets.network import Active, Mixture
+from harness.supernets.network import Active, Mixture, active_columns
+from harness.supernets.spaces import SupernetSpace
 
 
 class Decisions:
@@ -82,3 +84,14 @@ def _constrained(
     mask = torch.as_tensor(left, dtype=weights.dtype, device=weights.device)
     fixed = torch.as_tensor(settled, device=weights.device)[:, None]
     return torch.where(fixed, mask, weights * mask)
+
+
+def one_hot_mixture(
+    space: SupernetSpace[Any], architecture: Any, device: torch.device | str
+) -> Mixture:
+    """The mixture of one architecture alone: only its operations are computed."""
+    weights = space.one_hot(architecture)
+    return Mixture(
+        tuple(torch.tensor(each, dtype=torch.float32, device=device) for each in weights),
+        active_columns(weights),
+    )

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.errors import NotApplicable, did_you_mean
 from harness.spaces import NetworkShape, SearchSpace
 from harness.supernets.choices import ChoiceGroup, Scores
-from harness.supernets.network import Mixture, active_columns
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -155,14 +153,3 @@ def _checked(group: ChoiceGroup, rows: tuple[tuple[str, ...], ...]) -> tuple[tup
                 f"needs at least {group.keep} of {', '.join(known)}, in this order"
             )
     return rows
-
-
-def one_hot_mixture(
-    space: SupernetSpace[Any], architecture: Any, device: torch.device | str
-) -> Mixture:
-    """The mixture of one architecture alone: only its operations are computed."""
-    weights = space.one_hot(architecture)
-    return Mixture(
-        tuple(torch.tensor(each, dtype=torch.float32, device=device) for each in weights),
-        active_columns(weights),
-    )

@@ -129,7 +129,7 @@ def test_no_global_random_state_is_used() -> None:
         "torch.random.fork_rng",
     }
     # What torch draws from its own generator is put back as it was, in one place.
-    for file in set(FILES) - {ROOT / "harness" / "torch_randomness.py"}:
+    for file in set(FILES) - {ROOT / "harness" / "randomness" / "on_torch.py"}:
         tree = ast.parse(file.read_text("utf-8"))
         called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not called & forbidden, file

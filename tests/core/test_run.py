@@ -340,7 +340,7 @@ def test_a_protocol_file_is_looked_for_beside_its_suite(
 ) -> None:
     from harness.protocols import search_file
 
-    shipped = Path(search_file.__file__).parent / "nas-bench-201.toml"
+    shipped = Path(search_file.__file__).parent / "searches" / "nas-bench-201.toml"
     own = shipped.read_text("utf-8").replace("budget = 12000", "budget = 1234")
     (suite.parent / "own.toml").write_text(own, "utf-8")
     suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")
@@ -393,7 +393,7 @@ def test_a_disk_that_cannot_be_written_is_no_bug(
 def test_a_budget_may_count_evaluations(suite: Path, tmp_path: Path) -> None:
     from harness.protocols import search_file
 
-    shipped = Path(search_file.__file__).parent / "nas-bench-201.toml"
+    shipped = Path(search_file.__file__).parent / "searches" / "nas-bench-201.toml"
     own = shipped.read_text("utf-8").replace('unit = "seconds"', 'unit = "evaluations"')
     (suite.parent / "own.toml").write_text(own.replace("12000", "25"), "utf-8")
     suite.write_text(SUITE.replace('protocol = "nas-bench-201"', 'protocol = "own.toml"'), "utf-8")

@@ -113,7 +113,7 @@ def test_seeds_that_are_none(text: str) -> None:
 
 
 def test_a_protocol_must_be_able_to_judge(tmp_path: Path) -> None:
-    text = (Path(search_file.__file__).parent / "nats-bench.toml").read_text("utf-8")
+    text = (Path(search_file.__file__).parent / "searches" / "nats-bench.toml").read_text("utf-8")
     file = tmp_path / "own.toml"
     file.write_text(text.replace("budget = 20000", "budget = 0"), "utf-8")
     with pytest.raises(BadSuite, match="'cifar10' has a budget of 0"):

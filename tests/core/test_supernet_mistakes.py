@@ -46,7 +46,7 @@ def refused(suite: Path, capsys: pytest.CaptureFixture[str], *more: object) -> s
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (method("dart+magnitude"), "unknown supernet trainer 'dart'; did you mean 'darts'"),
+        (method("dart+magnitude"), "unknown trainer 'dart'; did you mean 'darts'"),
         (method("darts+magnitud"), "unknown selector 'magnitud'; did you mean 'magnitude'"),
         (method("darts+"), "unknown selector ''"),
         (method("darst"), "unknown method 'darst'"),

@@ -184,10 +184,12 @@ def test_an_answer_is_the_mean_over_the_evaluations_seeds(tmp_path: Path) -> Non
 KILLED = """
 import os, signal, sys
 from adapters.selectors.validation import Validation
-from harness import artefacts, cli, evaluation_training
+from harness import cli
+from harness.storage import artefacts
+from harness.training import scratch
 from harness.supernets import training
 
-training.CHECKPOINT_SECONDS = evaluation_training.CHECKPOINT_SECONDS = 0.0
+training.CHECKPOINT_SECONDS = scratch.CHECKPOINT_SECONDS = 0.0
 kind, save, look, seen = sys.argv[1], artefacts.Artefact.save, Validation.__call__, []
 
 def die():

@@ -67,7 +67,7 @@ def test_words_are_for_workers_only() -> None:
 def test_an_error_in_a_job_is_raised_with_where_it_arose() -> None:
     with pytest.raises(ValueError, match="invalid literal") as caught:
         list(on_processes(int, ["1", "one"], 2))
-    assert "worker_processes.py" in caught.value.__notes__[0]
+    assert "processes.py" in caught.value.__notes__[0]
 
 
 def test_an_error_that_cannot_be_sent_says_the_same() -> None:

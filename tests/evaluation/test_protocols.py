@@ -20,7 +20,7 @@ from harness.protocols.evaluation import (
 from tests.docs.pages import ROOT
 from tests.evaluation.toys import toy_protocol
 
-FOLDER = ROOT / "harness" / "evaluations"
+FOLDER = ROOT / "harness" / "protocols" / "evaluations"
 DARTS = {
     "train_on": "train+valid",
     "channels": 36,

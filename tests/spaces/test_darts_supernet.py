@@ -20,9 +20,10 @@ from adapters.spaces.darts.networks import build_network
 from adapters.spaces.darts.plain import plain_logits
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import EdgeSite, SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import EdgeSite, SupernetOptions
 from tests.spaces.test_darts_networks import reference_images
 from tests.spaces.test_nas_bench_201_networks import fill, trainable
 

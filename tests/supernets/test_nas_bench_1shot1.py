@@ -19,9 +19,10 @@ from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.nas_bench_1shot1 import plain
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Active, Mixture
-from harness.supernets.spaces import EdgeSite, SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import EdgeSite, SupernetOptions
 from tests.supernets.plain_nas_bench_1shot1 import PlainOneShot
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)

@@ -25,9 +25,10 @@ from adapters.table_trainers.nas_bench_201 import plain
 from harness import registry
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.mixing import kept_paths
 from harness.supernets.network import Mixture, active_columns
-from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, one_hot_mixture
+from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace
 
 PUBLISHED = NetworkShape(classes=3, channels=4, cells=1, in_channels=2, resolution=8)
 FLAT = NetworkShape(classes=3, channels=4, cells=2, in_channels=1, resolution=8, patch=2)

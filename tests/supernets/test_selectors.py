@@ -31,9 +31,10 @@ from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.settings import make_settings
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
-from harness.supernets.spaces import SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import SupernetOptions
 from harness.supernets.tuning import Snapshot
 from tests.supernets.toys import INPUTS, linear, operations
 

@@ -16,9 +16,10 @@ from adapters.trainers.differentiable.stages import StagedTrainer, StageSupernet
 from harness.errors import HarnessError
 from harness.settings import setting
 from harness.supernets.data import Batch
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 

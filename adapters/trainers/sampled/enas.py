@@ -15,9 +15,10 @@ from harness.randomness.streams import stream
 from harness.settings import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges, setting
 from harness.supernets.choices import Scores
 from harness.supernets.data import Batch
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import AnySupernetSpace, SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
 
 _SCORING_DRAWS = 100

@@ -11,8 +11,9 @@ from torch import Tensor
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.settings import setting
 from harness.supernets.data import Batch
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import AnySupernetSpace, SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerMethod
 
 

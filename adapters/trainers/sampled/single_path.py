@@ -11,8 +11,9 @@ import torch
 
 from harness.settings import setting
 from harness.supernets.choices import Scores
+from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import AnySupernetSpace, SupernetOptions, one_hot_mixture
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
 
 
