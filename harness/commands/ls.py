@@ -40,7 +40,7 @@ Row = dict[str, str]
 def ls(kind: str | None, name: str | None, as_json: bool) -> None:
     """List what is registered under KIND; with a method's NAME, its settings.
 
-    KIND is one of methods, spaces, tables, suites, search_file, importers, datasets, proxies,
+    KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
     selectors, trainers, supernet-protocols; without it, how many there are of each.
     """
     if kind is None:
@@ -104,23 +104,27 @@ def _method(name: str) -> BlackBoxMethod | SupernetMethod:
     return load_method(name)
 
 
-def _fields(name: str) -> list[tuple[dataclasses.Field[Any], Any]]:
-    """The settings of a searcher, or those of a method's trainer and selector, with defaults."""
+def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any]]:
+    """What a setting belongs to, the setting, and its default in this method.
+
+    A black-box method has the settings of its searcher, a supernet method those of its trainer and
+    its selector.
+    """
     from harness.supernets.methods import SupernetMethod
 
     method = _method(name)
     if not isinstance(method, SupernetMethod):
-        return [(field, field.default) for field in dataclasses.fields(method.settings)]
+        return [("searcher", field, field.default) for field in dataclasses.fields(method.settings)]
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 
     trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     return [
-        (field, own.get(field.name, field.default))
-        for settings, own in (
-            (trainer.settings, method.trainer_settings),
-            (selector.settings, method.selector_settings),
+        (owner, field, own.get(field.name, field.default))
+        for owner, settings, own in (
+            ("trainer", trainer.settings, method.trainer_settings),
+            ("selector", selector.settings, method.selector_settings),
         )
         for field in dataclasses.fields(settings)
     ]
@@ -128,14 +132,15 @@ def _fields(name: str) -> list[tuple[dataclasses.Field[Any], Any]]:
 
 def _settings(name: str) -> list[Row]:
     rows = []
-    for field, default in _fields(name):
+    for owner, field, default in _fields(name):
         choices = field.metadata.get("choices")
         allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
         rows.append(
             {
                 "name": field.name,
+                "of": owner,
                 "default": repr(default),
-                "may be": allowed,
+                "allowed": allowed,
                 "meaning": str(field.metadata.get("doc", "")),
             }
         )

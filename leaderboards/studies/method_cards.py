@@ -2,15 +2,14 @@
 
     python -m leaderboards.studies.method_cards > docs/methods.md
 
-A test compares the two, so that no default in the docs is older than the code.
+A test compares the two, so that the defaults in the docs are always those of the code.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import click
 
@@ -19,90 +18,228 @@ from harness.errors import NotApplicable
 from harness.searchers.contract import BlackBoxMethod
 from harness.settings import make_settings
 from harness.supernets.methods import SupernetMethod
-
-if TYPE_CHECKING:
-    from harness.supernets.trainers import TrainerMethod
+from harness.supernets.selectors import SelectorMethod
+from harness.supernets.trainers import TrainerMethod
+from leaderboards.studies.setting_tables import Anything, Group, SettingTables, stated
 
 DISTRIBUTION = "nas-harness"
+
+FAMILIES = {
+    "differentiable": "Architecture parameters trained by gradients",
+    "balenas": "Architecture parameters trained by gradients",
+    "sanas": "Architecture parameters trained by gradients",
+    "it_nas": "Attention over candidates",
+    "sampled": "Sampled architectures, or none trained",
+}
+"""Folder of ``adapters/trainers`` -> the family that its trainers are listed under."""
 
 _HEAD = """\
 # Methods
 
-The methods that ship, with their sources, their settings and where they deviate from what was
-published: black-box searchers, and supernet methods, each a trainer and a selector. This page is
-written by `python -m leaderboards.studies.method_cards`; `harness ls methods` lists the methods of
-other packages too, and `harness ls methods NAME` shows the settings of one.
+The methods that ship, with their sources, their settings and their deviations from what was
+published. This page is written by `python -m leaderboards.studies.method_cards`. The command
+`harness ls methods` lists the methods of other packages too, `harness ls methods NAME` all settings
+of one method.
 
-Settings go into a suite: `settings = { population = 20 }` under its `[[method]]`. A row with a
-setting of its own is never shown beside a published number.
+A method is a black-box searcher, or a supernet trainer combined with a selector. A suite may
+combine any trainer with any selector, as `TRAINER+SELECTOR`. Settings go into a suite too:
+`settings = { population = 20 }` under its `[[method]]`. A row with a setting of its own is never
+shown beside a published number.
+
+Each setting stands once: a card names the cards whose settings it shares, and a setting in its own
+table replaces the one of the same name there. The version of a method, trainer or selector is 1
+where none is given.
+"""
+
+_SEARCHERS = """\
+## Searchers
+
+A black-box searcher proposes architectures and is told their validation results. It evaluates them
+after the longest training that the task offers, except where its card says otherwise.
+"""
+
+_COMBINATIONS = """\
+## Supernet methods
+
+Each trains a supernet and selects one architecture from it. The last column has what the method
+sets in place of its trainer's and selector's defaults.
+
+| method | what it is | source | trainer | selector | sets |
+| --- | --- | --- | --- | --- | --- |"""
+
+_TRAINERS = """\
+## Trainers
+
+A trainer trains the weights of a supernet, and in most cases the parameters by which it ranks the
+candidates. A published frame is the training frame of the trainer's paper, used by protocols with
+`published_frames` ([protocols.md](protocols.md)). Memory is compared with that of `darts`.
+"""
+
+_SELECTORS = """\
+## Selectors
+
+A selector derives one architecture from a trained supernet, with a score for each candidate.
+[selectors.md](selectors.md) describes each of them.
 """
 
 
 def cards() -> str:
-    """The whole page: one section a method that ships with the package, by name."""
-    ours = [name for name in registry.names("methods") if _ships(name)]
-    return "\n".join([_HEAD, *(_card(name) for name in ours)])
+    """The whole page: searchers, supernet methods, then what these are made of."""
+    methods = _ours("methods", Anything)
+    searchers = {k: m for k, m in methods.items() if isinstance(m, BlackBoxMethod)}
+    combined = {k: m for k, m in methods.items() if isinstance(m, SupernetMethod)}
+    trainers = _ours("trainers", TrainerMethod)
+    selectors = _ours("selectors", SelectorMethod)
+    parts = [
+        _HEAD,
+        _contents(searchers, trainers, selectors),
+        *_searcher_cards(searchers),
+        "\n".join([_COMBINATIONS, *(_combination(k, m) for k, m in combined.items()), ""]),
+        *_trainer_cards(trainers),
+        *_selector_cards(selectors),
+    ]
+    return "\n".join(parts).replace("``", "`")
 
 
-def _ships(name: str, kind: str = "methods") -> bool:
+def _ours(kind: str, contract: type[Any]) -> dict[str, Any]:
+    """What ships with the package under a kind, by name."""
+    return {k: registry.load(kind, k, contract) for k in registry.names(kind) if _ships(k, kind)}
+
+
+def _ships(name: str, kind: str) -> bool:
     return registry.origin(kind, name).split(" ")[0] == DISTRIBUTION
 
 
-def _card(name: str) -> str:
-    method = registry.load("methods", name, object)
-    if isinstance(method, SupernetMethod):
-        return _supernet_card(name, method)
-    return _searcher_card(name, registry.load("methods", name, BlackBoxMethod))
-
-
-def _supernet_card(name: str, method: SupernetMethod) -> str:
-    """Composed of what its trainer and its selector say of themselves."""
-    from harness.supernets.selectors import SelectorMethod
-    from harness.supernets.trainers import TrainerMethod
-
-    trainer = registry.load("trainers", method.trainer, TrainerMethod)
-    selector = registry.load("selectors", method.selector, SelectorMethod)
-    lines = [
-        f"## {name}",
-        "",
-        _sentence(method.summary),
-        "",
-        f"- Source: {method.source}",
-        f"- Trainer: {method.trainer} ({trainer.source}), version {trainer.version}",
-        f"- Selector: {method.selector} ({selector.source}), version {selector.version}",
-        *_said("Optimises", trainer.optimises),
-        *_said("Cost of a step", trainer.cost),
-        *_said("Cost of the selection", selector.cost),
-        *_said("Memory", trainer.memory),
-        *_said("Returns", selector.returns),
-        *_frames(trainer.frame),
-        *_frames(method.frame),
-        *_refusals(trainer, make_settings(name, trainer.settings, method.trainer_settings)),
-        f"- Version: {method.version}",
-        "",
-        inspect.getdoc(trainer.create) or "",
-        "",
-        "| setting | of the | default | may be | meaning |",
-        "| --- | --- | --- | --- | --- |",
+def _contents(
+    searchers: Iterable[str],
+    trainers: Mapping[str, TrainerMethod],
+    selectors: Iterable[str],
+) -> str:
+    """A table of contents, the trainers by family."""
+    families = [
+        f"  - {title}: {_links(Group.TRAINERS, names)}"
+        for title, names in _by_family(trainers).items()
     ]
-    for part, found, own in (
-        ("trainer", trainer.settings, method.trainer_settings),
-        ("selector", selector.settings, method.selector_settings),
-    ):
-        lines += [_part_row(part, field, own) for field in dataclasses.fields(found)]
-    return "\n".join([*lines, ""]).replace("``", "`")
+    return "\n".join(
+        [
+            "## Contents",
+            "",
+            f"- [Searchers](#searchers): {_links(Group.SEARCHERS, searchers)}",
+            "- [Supernet methods](#supernet-methods)",
+            "- [Trainers](#trainers)",
+            *families,
+            f"- [Selectors](#selectors): {_links(Group.SELECTORS, selectors)}",
+            "",
+        ]
+    )
 
 
-def _said(what: str, text: str) -> list[str]:
-    return [f"- {what}: {text}"] if text else []
+def _links(group: Group, names: Iterable[str]) -> str:
+    return ", ".join(group.link(name) for name in names)
+
+
+def _by_family(trainers: Mapping[str, TrainerMethod]) -> dict[str, list[str]]:
+    """The title of each family -> its trainers' names, in the order of ``FAMILIES``."""
+    found: dict[str, list[str]] = {title: [] for title in FAMILIES.values()}
+    for name, trainer in trainers.items():
+        folder = trainer.create.__module__.split(".")[2]
+        found[FAMILIES[folder]].append(name)
+    return found
+
+
+def _searcher_cards(searchers: Mapping[str, BlackBoxMethod]) -> list[str]:
+    found = [_SEARCHERS]
+    tables = SettingTables(Group.SEARCHERS, searchers)
+    several = "several training lengths; refuses a table that has only one"
+    for name, method in searchers.items():
+        found += [
+            f"### {Group.SEARCHERS.heading(name)}",
+            "",
+            _sentence(method.summary),
+            "",
+            f"- Source: {method.source}",
+            *_said("Asks for", several if method.multi_fidelity else ""),
+            *_version(method.version),
+            "",
+            inspect.getdoc(method.create) or "",
+            "",
+            *tables.of(name),
+        ]
+    return found
+
+
+def _combination(name: str, method: SupernetMethod) -> str:
+    """The method's row: what it is made of, and what it sets itself."""
+    own = [*_given(method.trainer_settings), *_given(method.selector_settings)]
+    version = [f"version {method.version}"] if method.version > 1 else []
+    cells = [
+        f"`{name}`",
+        _capital(method.summary),
+        method.source,
+        Group.TRAINERS.link(method.trainer),
+        Group.SELECTORS.link(method.selector),
+        "; ".join([*own, *_frames(method.frame), *version]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _given(settings: Mapping[str, Any]) -> list[str]:
+    return [f"`{name}` {stated(value)}" for name, value in settings.items()]
 
 
 def _frames(frames: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The published training frame, where it is not the protocol's."""
+    """Published training frames, each with the spaces that it was published for."""
+    found: dict[str, list[str]] = {}
+    for space, frame in frames.items():
+        text = ", ".join(f"{name} {value}" for name, value in frame.items())
+        found.setdefault(text, []).append(space or "other spaces")
+    if list(found.values()) == [["other spaces"]]:
+        return [f"published frame: {text}" for text in found]
+    return [f"published frame on {', '.join(spaces)}: {text}" for text, spaces in found.items()]
+
+
+def _trainer_cards(trainers: Mapping[str, TrainerMethod]) -> list[str]:
+    tables = SettingTables(Group.TRAINERS, trainers)
+    alike: dict[str, str] = {}
+    """The text of a card -> the first trainer that has it."""
+    found = [_TRAINERS]
+    for title, names in _by_family(trainers).items():
+        found += [f"### {title}", ""]
+        for name in names:
+            text = inspect.getdoc(trainers[name].create) or ""
+            first = alike.setdefault(text, name)
+            found += [f"#### {Group.TRAINERS.heading(name)}", ""]
+            if first == name:
+                found += [text, "", *_facts(name, trainers[name]), ""]
+            else:
+                found += _differences(name, first, trainers)
+            found += tables.of(name)
+    return [*found, *tables.shared()]
+
+
+def _differences(name: str, first: str, trainers: Mapping[str, TrainerMethod]) -> list[str]:
+    """The card of a trainer whose text is that of an earlier one: what else differs."""
+    facts, known = _facts(name, trainers[name]), _facts(first, trainers[first])
+    if _labels(known) <= _labels(facts):
+        facts = [fact for fact in facts if fact not in known]
+    summary = _sentence(trainers[name].summary)
+    end = ", but:" if facts else "."
+    return [f"{summary} As {Group.TRAINERS.link(first)}{end}", "", *facts, *([""] if facts else [])]
+
+
+def _labels(facts: Iterable[str]) -> set[str]:
+    return {fact.partition(":")[0] for fact in facts}
+
+
+def _facts(name: str, trainer: TrainerMethod) -> list[str]:
     return [
-        f"- Published frame{f' on {space}' if space else ''}: "
-        + ", ".join(f"{name} {value}" for name, value in frame.items())
-        for space, frame in frames.items()
+        f"- Source: {trainer.source}",
+        *_said("Optimises", trainer.optimises),
+        *_said("Cost of a step", trainer.cost),
+        *_said("Memory", trainer.memory),
+        *(f"- {_capital(frame)}" for frame in _frames(trainer.frame)),
+        *_refusals(trainer, make_settings(name, trainer.settings, {})),
+        *_version(trainer.version),
     ]
 
 
@@ -110,11 +247,9 @@ def _refusals(trainer: TrainerMethod, settings: Any) -> list[str]:
     """The spaces that ship on which the trainer is not defined, with its own reason."""
     from harness.supernets.spaces import SupernetSpace
 
-    everything: type[Any] = object
     refused: dict[str, list[str]] = {}
-    for name in registry.names("spaces"):
-        space = registry.load("spaces", name, everything)
-        if not (_ships(name, "spaces") and isinstance(space, SupernetSpace)):
+    for name, space in _ours("spaces", Anything).items():
+        if not isinstance(space, SupernetSpace):
             continue
         try:
             trainer.options(space, settings)
@@ -123,46 +258,39 @@ def _refusals(trainer: TrainerMethod, settings: Any) -> list[str]:
     return [f"- Not defined on {', '.join(names)}: {why}" for why, names in refused.items()]
 
 
-def _part_row(part: str, field: dataclasses.Field[object], own: Mapping[str, Any]) -> str:
-    cells = _row(field, own.get(field.name, field.default)).split(" | ")
-    return " | ".join([cells[0], part, *cells[1:]])
+def _selector_cards(selectors: Mapping[str, SelectorMethod]) -> list[str]:
+    tables = SettingTables(Group.SELECTORS, selectors)
+    found = [_SELECTORS]
+    for name, selector in selectors.items():
+        found += [
+            f"### {Group.SELECTORS.heading(name)}",
+            "",
+            _sentence(selector.summary),
+            "",
+            f"- Source: {selector.source}",
+            *_said("Cost of the selection", selector.cost),
+            *_said("Scores", selector.returns),
+            *_version(selector.version),
+            "",
+            *tables.of(name),
+        ]
+    return [*found, *tables.shared()]
 
 
-def _searcher_card(name: str, method: BlackBoxMethod) -> str:
-    fidelity = (
-        "several training lengths; refuses a table that has only one"
-        if method.multi_fidelity
-        else "the longest training that the task offers"
-    )
-    lines = [
-        f"## {name}",
-        "",
-        f"{_sentence(method.summary)}",
-        "",
-        f"- Source: {method.source}",
-        f"- Asks for: {fidelity}",
-        f"- Version: {method.version}",
-        "",
-        inspect.getdoc(method.create) or "",
-        "",
-        "| setting | default | may be | meaning |",
-        "| --- | --- | --- | --- |",
-        *(_row(field, field.default) for field in dataclasses.fields(method.settings)),
-        "",
-    ]
-    return "\n".join(lines).replace("``", "`")
+def _version(version: int) -> list[str]:
+    return [f"- Version: {version}"] if version > 1 else []
+
+
+def _said(what: str, text: str) -> list[str]:
+    return [f"- {what}: {text}"] if text else []
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capital(text)}."
 
 
-def _row(field: dataclasses.Field[object], default: object) -> str:
-    choices = field.metadata.get("choices")
-    allowed = " or ".join(f"`{choice!r}`" for choice in choices) if choices else None
-    kind = type(field.default).__name__
-    meaning = str(field.metadata.get("doc", "")).replace("|", "\\|")
-    return f"| `{field.name}` | `{default!r}` | {allowed or kind} | {meaning} |"
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 if __name__ == "__main__":

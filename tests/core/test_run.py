@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import sqlite3
@@ -374,6 +375,18 @@ def test_a_broken_package_hides_no_other(
     assert "'no-method' is a function, neither a BlackBoxMethod nor a SupernetMethod" in listed
     assert cli.run(["doctor", "--json"]) == 1
     assert "broken on import" in capsys.readouterr().out
+
+
+def test_the_settings_of_a_method_are_listed_with_its_own_defaults(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["ls", "methods", "balenas-2", "--json"]) == 0
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (listed["order"]["of"], listed["order"]["default"]) == ("trainer", "'second'")
+    assert cli.run(["ls", "methods", "spos", "--json"]) == 0
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert listed["redraw_empty"]["of"] == "trainer"
+    assert (listed["parents"]["of"], listed["parents"]["default"]) == ("selector", "10")
 
 
 def test_a_disk_that_cannot_be_written_is_no_bug(

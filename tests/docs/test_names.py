@@ -15,6 +15,8 @@ from harness import registry
 from harness.protocols import evaluation, search, search_file, supernet_file
 from harness.protocols.frame import Frame
 from harness.suites import suite
+from harness.supernets.selectors import SelectorMethod
+from harness.supernets.trainers import TrainerMethod
 from leaderboards.model import Overall, Row, SignalQuality, SupernetNumbers
 from leaderboards.studies import method_cards
 from tests.docs.pages import PAGES, ROOT, anchors, code_words, prose, text
@@ -71,12 +73,12 @@ def test_named_files_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["methods", "spaces", "importers", "selectors", "proxies", "datasets"]
+    "kind", ["methods", "spaces", "importers", "trainers", "selectors", "proxies", "datasets"]
 )
 def test_everything_registered_is_documented(kind: str) -> None:
-    for name in registry.names(kind):
-        if registry.origin(kind, name).startswith("nas-harness "):
-            assert f"`{name}`" in EVERYTHING or f"## {name}\n" in EVERYTHING, name
+    for name in shipped(kind):
+        headings = (f"## {name}\n", f"## Trainer {name}\n")
+        assert f"`{name}`" in EVERYTHING or any(each in EVERYTHING for each in headings), name
 
 
 def test_every_suite_and_protocol_is_documented() -> None:
@@ -154,14 +156,48 @@ def test_every_settings_default_in_the_docs_is_the_codes() -> None:
     )
 
 
-CARD = ("Optimises", "Cost of a step", "Cost of the selection", "Memory", "Returns")
+PARTS: dict[str, type[TrainerMethod | SelectorMethod]] = {
+    "trainers": TrainerMethod,
+    "selectors": SelectorMethod,
+}
+FACTS = {"trainers": ("optimises", "cost", "memory"), "selectors": ("cost", "returns")}
 
 
-@pytest.mark.parametrize("name", registry.names("methods"))
-def test_a_supernet_method_has_a_whole_card(name: str) -> None:
-    card = text(DOCS / "methods.md").split(f"\n## {name}\n")[1].split("\n## ")[0]
-    if "- Trainer: " in card:
-        assert [line for line in CARD if f"\n- {line}: " not in card] == []
+def shipped(kind: str) -> list[str]:
+    names = registry.names(kind)
+    return [name for name in names if registry.origin(kind, name).startswith("nas-harness ")]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_trainers_and_selectors_have_whole_cards(kind: str) -> None:
+    for name in shipped(kind):
+        part = registry.load(kind, name, PARTS[kind])
+        assert [fact for fact in FACTS[kind] if not getattr(part, fact)] == [], name
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_card_and_those_it_names_have_every_setting(kind: str) -> None:
+    sections = re.findall(r"^#+ (.+)\n((?:(?!#).*\n)*)", text(DOCS / "methods.md"), re.MULTILINE)
+    cards = {heading.lower().replace(" ", "-"): card for heading, card in sections}
+    for name in shipped(kind):
+        settings = dataclasses.fields(registry.load(kind, name, PARTS[kind]).settings)
+        found = settings_named(cards[f"{kind.removesuffix('s')}-{name}"], cards)
+        assert found == {field.name: repr(field.default) for field in settings}, name
+
+
+def settings_named(card: str, cards: dict[str, str]) -> dict[str, str]:
+    """Setting -> default as a reader finds them: the card's own go before the ones referred to."""
+    found = {}
+    for line in card.splitlines():
+        if line.startswith("Settings: those of"):
+            for anchor in re.findall(r"\(#([\w-]+)\)", line):
+                found.update(settings_named(cards[anchor], cards))
+    return found | dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", card, flags=re.MULTILINE))
+
+
+def test_what_trainers_inherit_stands_once() -> None:
+    rows = [line for line in text(DOCS / "methods.md").splitlines() if "| Adam's decay of" in line]
+    assert len(rows) == len(set(rows)) == 4, "two of DARTS, two of ENAS"
 
 
 def test_the_version_is_in_the_changelog() -> None:

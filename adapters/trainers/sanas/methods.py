@@ -36,7 +36,7 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
     create = type(f"Sanas{trainer.__name__}", (SanasTrainer, trainer), contents)
     return TrainerMethod(
         summary=f"SANAS over {name}: saliency maps reweight the images of a second network",
-        source=f"{SOURCE}; base: {base.source}",
+        source=SOURCE,
         settings=settings,
         create=create,
         options=base.options,
