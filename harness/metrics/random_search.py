@@ -103,8 +103,8 @@ def exact_curve(
         raise ValueError("evaluations must be whole numbers from 1 on")
     log_share = np.log1p(-cells.above)
     within = cells.weight / cells.group_mass[cells.group_of]
-    group_mean = np.add.reduceat(within * cells.answer, cells.group_starts)
-    group_square = np.add.reduceat(within * cells.answer**2, cells.group_starts)
+    group_mean = np.add.reduceat(within * cells.centred, cells.group_starts)
+    group_square = np.add.reduceat(within * cells.centred**2, cells.group_starts)
     quantiles = Quantiles(cells.answer, within, cells.group_of)
     mean, square = np.empty(len(draws)), np.empty(len(draws))
     bounds = np.empty((len(quantile_levels), len(draws)))
@@ -178,7 +178,7 @@ def exact_final(
     started = np.ones(1)
     if overrun == "discard":
         started = cells.finished_first_by(np.array([budget]))
-    moments = (np.array([chances @ cells.answer]), np.array([chances @ cells.answer**2]))
+    moments = (np.array([chances @ cells.centred]), np.array([chances @ cells.centred**2]))
     curve = _curve(np.array([budget]), moments, (), np.empty((0, 1)), started, cells.centre)
     return ExactFinal(float(curve.mean[0]), float(curve.sd[0]), float(started[0]))
 
@@ -203,7 +203,7 @@ def _curve(
     started: Array,
     centre: float,
 ) -> ExactCurve:
-    """Moments and quantiles are of answers less ``centre``; all are blank until started."""
+    """Moments are of answers less ``centre``; all are blank until started."""
     mean, square = moments
     sd = np.sqrt(np.maximum(square - mean**2, 0.0))
     blank = np.where(started < 1, np.nan, 0.0)
@@ -212,6 +212,6 @@ def _curve(
         mean=mean + centre + blank,
         sd=sd + blank,
         quantile_levels=quantile_levels,
-        quantiles=quantiles + centre + blank,
+        quantiles=quantiles + blank,
         started=started,
     )

@@ -17,10 +17,10 @@ Array = NDArray[np.float64]
 class RankedCells:
     """Cells ascending by signal, shape (cells,) each.
 
-    answer: less ``centre``, the mean answer of the best tie group, which keeps the digits that a
-        variance at the top of the table needs.
+    answer: as given, so that a quantile is one of them to the last bit.
     weight: above zero; cells without weight are left out.
     cost: above zero, or all 1 where evaluations are counted.
+    centre: the mean answer of the best tie group.
     """
 
     signal: Array
@@ -51,7 +51,14 @@ class RankedCells:
         seen, true, weight = seen[order], true[order], weight[order]
         best = seen == seen[-1]
         centre = float(np.average(true[best], weights=weight[best]))
-        return cls(seen, true - centre, weight / weight.sum(), paid[order], centre)
+        return cls(seen, true, weight / weight.sum(), paid[order], centre)
+
+    @cached_property
+    def centred(self) -> Array:
+        """Answers less ``centre``: moments keep the digits that a variance at the top of the table
+        needs."""
+        centred: Array = self.answer - self.centre
+        return centred
 
     @cached_property
     def group_starts(self) -> NDArray[np.int64]:

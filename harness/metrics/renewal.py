@@ -112,7 +112,7 @@ class CostSearch:
         Mean and mean square of its answer (an unfinished start counts as 0), shape (points,); and
         the probability that it lies in each block, shape (points, blocks).
         """
-        lattice, answer = self.lattice, self.cells.answer
+        lattice, answer = self.lattice, self.cells.centred
         unfinished = lattice.running_sum(1 - self._series(slice(None)))
         chances = np.empty((len(index), len(self._starts)))
         mean, square = np.zeros_like(lattice.w), np.zeros_like(lattice.w)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -190,22 +190,30 @@ def test_equal_costs_give_the_curve_over_evaluations(table: Table) -> None:
     assert between.mean[0] == pytest.approx(by_cost.mean[39], abs=1e-4)
 
 
+LEVELS = (0.0, 0.1, 0.5, 0.9, 1.0)
+
+
 @settings(max_examples=60, deadline=None)
+@example([(0, -1, 1, 1), (0, 3, 1, 2)], 1)
 @given(cells.filter(lambda table: len(table) > 1), st.integers(1, 50))
 def test_curve_over_evaluations_is_the_definition(
     table: list[tuple[int, int, int, int]], n: int
 ) -> None:
     signal, answer, _, weight = map(np.array, zip(*table, strict=True))
     share = weight / weight.sum()
-    mean = 0.0
+    of_cell = np.empty(len(table))
     for value in np.unique(signal):
         tied = signal == value
         at_most, below = share[signal <= value].sum(), share[signal < value].sum()
         chance = min(at_most, 1.0) ** n - below**n
-        mean += chance * (answer[tied] @ share[tied]) / share[tied].sum()
-    found = exact_curve(signal, answer, [n], weights=weight, quantile_levels=(0.0, 1.0))
-    assert found.mean[0] == pytest.approx(mean, abs=1e-9)
-    assert answer.min() <= found.quantiles[0, 0] <= found.quantiles[1, 0] <= answer.max()
+        of_cell[tied] = chance * share[tied] / share[tied].sum()
+    found = exact_curve(signal, answer, [n], weights=weight, quantile_levels=LEVELS)
+    assert found.mean[0] == pytest.approx(of_cell @ answer, abs=1e-9)
+    for level, bound in zip(LEVELS, found.quantiles[:, 0], strict=True):
+        # The smallest answer that is reached with at least that probability: one of the answers.
+        assert bound in answer
+        assert of_cell[answer <= bound].sum() >= level - 1e-9
+        assert of_cell[answer < bound].sum() <= level + 1e-9
 
 
 def test_many_evaluations_end_at_the_best_signal(table: Table) -> None:
