@@ -228,6 +228,23 @@ def test_decided_marks_the_difference_to_the_next_row(tables: Tables) -> None:
     assert (section.decided, section.pairs) == (1, 2)
 
 
+def test_a_row_is_decided_by_the_corrected_p_alone(tables: Tables) -> None:
+    (checksum,) = tables
+    # Six pairs all of one sign: p is exactly 2 / 2**6, which alone decides and thrice does not.
+    gaps = np.arange(1, 7) / 100
+    records = many("best", 92 + 4 * gaps, checksum) + many("next", 92 + 2 * gaps, checksum)
+    two = only_section(records, tables)
+    assert (two.rows[0].decided, two.rows[0].p) == (True, pytest.approx(1 / 32))
+    assert (two.decided, two.pairs) == (1, 1)
+    three = only_section(records + many("last", 92 + gaps, checksum), tables)
+    assert [(row.decided, row.p) for row in three.rows] == [
+        (False, pytest.approx(3 / 32)),
+        (False, pytest.approx(3 / 32)),
+        (None, None),
+    ]
+    assert (three.decided, three.pairs) == (0, 2)
+
+
 def test_equal_means_share_the_better_rank(tables: Tables) -> None:
     (checksum,) = tables
     records = [record for name in "abc" for record in many(name, (91.0, 92.0), checksum)]

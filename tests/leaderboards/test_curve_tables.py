@@ -89,6 +89,20 @@ def test_pairs_are_named_with_their_test(context: Context) -> None:
     assert pair["seeds_needed"] is None
 
 
+def test_pairs_are_decided_by_the_corrected_p_alone() -> None:
+    records = [
+        done(name, seed, (90 + gap * (seed + 1) / 10,), protocol())
+        for name, gap in (("a", 1), ("b", 2), ("c", 4))
+        for seed in range(6)
+    ]
+    (context,) = contexts(records, {})
+    pairs = view_of("pairwise", context).rows
+    # Six pairs all of one sign: p is exactly 2 / 2**6, which alone decides and thrice does not.
+    assert [pair["decided"] for pair in pairs] == [False] * 3
+    assert [pair["p"] for pair in pairs] == pytest.approx([1 / 32] * 3)
+    assert [pair["p_adjusted"] for pair in pairs] == pytest.approx([3 / 32] * 3)
+
+
 def test_paired_runs_say_how_many_seeds_would_decide() -> None:
     values = {"a": [1, 2, 3, 4, 5, 6.5], "b": [1.5, 1.5, 2.5, 4.5, 4.5, 6]}
     records = [

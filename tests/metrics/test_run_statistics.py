@@ -189,6 +189,25 @@ def test_compare_pairs_by_seed_and_says_how_it_tested() -> None:
     assert share_decided(compare(results), ["good"]) is None
 
 
+def test_decided_is_after_the_correction_and_at_the_level_asked_for() -> None:
+    # Six pairs all of one sign: p is exactly 2 / 2**6, which alone decides and thrice does not.
+    results = {
+        label: {seed: gap * (seed + 1.0) for seed in range(6)}
+        for label, gap in (("a", 1), ("b", 2))
+    }
+    (alone,) = compare(results)
+    assert (alone.p, alone.p_adjusted, alone.decided) == (1 / 32, 1 / 32, True)
+    results["c"] = {seed: 4 * (seed + 1.0) for seed in range(6)}
+    found = compare(results)
+    assert [(pair.p, pair.p_adjusted, pair.decided) for pair in found] == [
+        (1 / 32, 3 / 32, False)
+    ] * 3
+    assert share_decided(found, ["c", "b", "a"]) == 0.0
+    assert all(pair.decided for pair in compare(results, level=0.9))
+    results["broken"] = {}
+    assert [pair.decided for pair in compare(results, level=0.9)].count(True) == 3
+
+
 def test_only_shared_seeds_are_paired() -> None:
     results = {
         "a": {s: float(s) for s in range(8)},
