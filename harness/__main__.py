@@ -1,5 +1,27 @@
-"""``python -m harness``."""
+"""The command ``harness``, and ``python -m harness``.
 
-from harness.cli import main
+It stands in a module of its own because another distribution's file of the same name as
+``harness.cli`` may be found in its place. That is told in one line as every other error is.
+"""
 
-main()
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line that the process was given, and leave with its exit code."""
+    try:
+        from harness.cli import run
+    except ImportError:
+        from harness.installation import damage
+
+        line = damage()
+        if line is None:
+            raise
+        sys.exit(f"error: {line}")
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

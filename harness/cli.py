@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from harness import __version__
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import BrokenInstallation, HarnessError, did_you_mean
 
 VERBS = {
     "run": ("harness.commands.run:run", "Run a suite and show its leaderboard."),
@@ -73,11 +73,6 @@ def commands() -> None:
     """Evaluate methods of neural architecture search, and say whether they differ."""
 
 
-def main() -> None:
-    """The command ``harness``."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: the only error boundary there is.
 
@@ -109,6 +104,9 @@ def _exit_code(error: Exception, arguments: Sequence[str]) -> int:
         place = f"{error.filename}: " if error.filename else ""
         _complain(f"{place}{error.strerror}; NAS_HARNESS_HOME names another place to write to")
         return 1
+    if line := _damage(error):
+        _complain(line)
+        return 1
     _complain(
         f"this is a bug: {type(error).__name__}: {error}; details in {_log(error, arguments)}"
     )
@@ -118,6 +116,13 @@ def _exit_code(error: Exception, arguments: Sequence[str]) -> int:
 def _line(error: HarnessError | click.ClickException) -> str:
     text = error.format_message() if isinstance(error, click.ClickException) else str(error)
     return " ".join(text.split())
+
+
+def _damage(error: Exception) -> str | None:
+    """What an unexpected error comes of where another distribution has overwritten our files."""
+    from harness.installation import damage
+
+    return str(error) if isinstance(error, BrokenInstallation) else damage()
 
 
 def _complain(line: str) -> None:

@@ -45,6 +45,14 @@ class NotApplicable(HarnessError):
     """A method that is not defined on the space or the fidelities it was given."""
 
 
+class BrokenInstallation(Exception):
+    """Files of ours that another distribution has overwritten. Its text is one line too.
+
+    It stands apart from HarnessError because code that passes over one broken adapter must not
+    pass over all of them.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A clause that offers the names near to ``name``, or all of them where none is near."""
     names = sorted(set(known))

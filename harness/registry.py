@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from harness.errors import HarnessError, UnknownName
+from harness.errors import BrokenInstallation, HarnessError, UnknownName
 
 T = TypeVar("T")
 
@@ -23,6 +23,9 @@ GROUPS: Mapping[str, str] = {
     "table-trainers": "nas_harness.table_trainers",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
+
+RENAMED_GROUPS: Mapping[str, str] = {"nas_harness.supernet_trainers": GROUPS["trainers"]}
+"""Former name of a group -> its name now."""
 
 _SINGULAR = {
     "methods": "method",
@@ -85,6 +88,10 @@ def _import(kind: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except Exception as error:
+        from harness.installation import damage
+
+        if line := damage():
+            raise BrokenInstallation(line) from error
         package = entry.dist.name if entry.dist else "its package"
         raise HarnessError(
             f"{_SINGULAR[kind]} {entry.name!r} cannot be loaded from {entry.value} of {package}: "

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from importlib.metadata import packages_distributions
+from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
-from harness import __version__, provenance, registry
+from harness import __version__, installation, provenance, registry
 from harness.errors import HarnessError
 from harness.storage.home import VARIABLE, default_store, home
 
-OURS = ("harness", "adapters", "leaderboards")
-DISTRIBUTION = "nas-harness"
 PACKAGES = (
     "torch",
     "numpy",
@@ -44,7 +43,7 @@ def doctor(as_json: bool) -> int:
 
 def examine() -> dict[str, Any]:
     """What the command reports: plain values, ``problems`` a list of lines."""
-    problems = [*_clashes(), *_broken_adapters(), *_unwritable()]
+    problems = [*_installation(), *_old_groups(), *_unwritable()]
     device = _device()
     if "error" in device:
         problems.append(device["error"])
@@ -67,30 +66,36 @@ def examine() -> dict[str, Any]:
     }
 
 
-def _clashes() -> list[str]:
-    """Distributions that also install a top-level package of ours: imports become a lottery."""
-    lines = []
-    installed = packages_distributions()
-    for package in OURS:
-        others = sorted({name for name in installed.get(package, []) if name != DISTRIBUTION})
-        if others:
-            lines.append(
-                f"{', '.join(others)} also installs a top-level package {package!r}; "
-                "use an environment without it"
-            )
-    return lines
+def _installation() -> Iterator[str]:
+    """Our files, where another distribution has overwritten them; otherwise what is registered."""
+    if line := installation.damage():
+        # No adapter can be loaded then, and that is the reason of each.
+        yield line
+        return
+    for package, others in installation.intruders().items():
+        yield (
+            f"{', '.join(others)} also installs a top-level package {package!r}; use an "
+            "environment without it: whichever is installed last overwrites the other"
+        )
+    yield from _broken_adapters()
 
 
-def _broken_adapters() -> list[str]:
+def _broken_adapters() -> Iterator[str]:
     """What is registered, by us or by others, and cannot be loaded."""
-    lines = []
     for kind in registry.GROUPS:
         for name in registry.names(kind):
             try:
                 registry.load(kind, name, object)
             except HarnessError as error:
-                lines.append(str(error))
-    return lines
+                yield str(error)
+
+
+def _old_groups() -> Iterator[str]:
+    """Packages that register under a group's former name, where nothing looks any more."""
+    for old, new in registry.RENAMED_GROUPS.items():
+        for entry in entry_points(group=old):
+            package = entry.dist.name if entry.dist else entry.value
+            yield f"{package} registers {entry.name!r} under {old}; that group is {new} now"
 
 
 def _unwritable() -> list[str]:

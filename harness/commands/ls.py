@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,19 +13,7 @@ import click
 from harness import registry
 from harness.errors import HarnessError, UnknownName
 
-KINDS = (
-    "methods",
-    "spaces",
-    "tables",
-    "suites",
-    "protocols",
-    "importers",
-    "datasets",
-    "proxies",
-    "selectors",
-    "trainers",
-    "supernet-protocols",
-)
+KINDS = (*registry.GROUPS, "suites", "protocols", "supernet-protocols")
 
 if TYPE_CHECKING:
     from harness.searchers.contract import BlackBoxMethod
@@ -33,16 +22,17 @@ if TYPE_CHECKING:
 Row = dict[str, str]
 
 
-@click.command()
-@click.argument("kind", metavar="KIND", required=False)
+@click.command(
+    help=f"""List what is registered under KIND; with a method's NAME, its settings.
+
+    KIND is one of {", ".join(KINDS)}; without it, how many there are of each.
+    """
+)
+@click.argument("kind", required=False)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(kind: str | None, name: str | None, as_json: bool) -> None:
-    """List what is registered under KIND; with a method's NAME, its settings.
-
-    KIND is one of methods, spaces, tables, suites, protocols, importers, datasets, proxies,
-    selectors, trainers, supernet-protocols; without it, how many there are of each.
-    """
+    """The command; its help names the kinds there are."""
     if kind is None:
         kind, rows = "kinds", [{"name": each, "how many": str(_count(each))} for each in KINDS]
     elif kind not in KINDS:
@@ -228,11 +218,17 @@ def _registered(kind: str) -> list[Row]:
     rows = []
     for name in registry.names(kind):
         try:
-            summary = str(getattr(registry.load(kind, name, object), "summary", ""))
+            summary = _summary(registry.load(kind, name, object))
         except HarnessError as error:
             summary = str(error)
         rows.append({"name": name, "what": summary, "from": registry.origin(kind, name)})
     return rows
+
+
+def _summary(adapter: object) -> str:
+    """What it says of itself, or the first line of its documentation."""
+    told = getattr(adapter, "summary", None) or (inspect.getdoc(adapter) or "").partition("\n")[0]
+    return str(told).replace("``", "")
 
 
 _LISTERS: dict[str, Callable[[], list[Row]]] = {

@@ -22,16 +22,6 @@ def test_doctor_reports_versions_folders_and_no_problem(
     assert set(report["device"]) <= {"cpu", "cuda"}
 
 
-def test_doctor_finds_a_clash_of_top_level_packages(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    installed = {"harness": ["nas-harness", "other-harness"], "adapters": ["nas-harness"]}
-    monkeypatch.setattr(doctor, "packages_distributions", lambda: installed)
-    assert cli.run(["doctor"]) == 1
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "other-harness also installs a top-level package 'harness'" in printed
-
-
 def test_doctor_finds_a_home_that_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_method_that_is_not_defined_there_fails_with_its_reason(tmp_path: Path
 # A shell that starts the tests in its background makes them ignore Ctrl-C, and their children too.
 HARNESS = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from harness.cli import main; main()"
+    "from harness.__main__ import main; main()"
 )
 
 
