@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import NamedTuple, Protocol
 
@@ -18,6 +17,7 @@ from harness.errors import HarnessError
 from harness.protocols.table_training import TrainingProtocol
 from harness.randomness.streams import stream
 from harness.tables.building.contract import TrainedBatch
+from harness.training.sgd import set_learning_rate, sgd
 
 _EVALUATED_AT_ONCE = 64
 """Images in one step of evaluation: few enough for the activations to stay in the cache."""
@@ -102,14 +102,7 @@ class _Session:
     ) -> None:
         self._network, self._train, self._protocol = network, train, protocol
         self._order = stream("order of training images", seed)
-        self._optimiser = torch.optim.SGD(
-            network.parameters(),
-            lr=protocol.learning_rate,
-            momentum=protocol.momentum,
-            nesterov=True,
-            weight_decay=protocol.weight_decay,
-            foreach=True,
-        )
+        self._optimiser = sgd(network.parameters(), protocol, foreach=True)
 
     def train_epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Accuracy (percent) and mean loss of every member on the images as they were met."""
@@ -118,7 +111,8 @@ class _Session:
         steps = len(labels) // batch
         tally = _Tally()
         for step in range(steps):
-            self._set_rate((epoch * steps + step) / (self._protocol.epochs * steps))
+            progress = (epoch * steps + step) / (self._protocol.epochs * steps)
+            set_learning_rate(self._optimiser, self._protocol.learning_rate_at(progress))
             chosen = order[step * batch : (step + 1) * batch]
             logits = self._network.logits(patches[..., chosen], training=True)
             losses = _losses(logits, labels[chosen])
@@ -138,11 +132,6 @@ class _Session:
             labels = data.labels[block]
             tally.add(logits, _losses(logits, labels), labels)
         return tally.per_image()
-
-    def _set_rate(self, progress: float) -> None:
-        rate = self._protocol.learning_rate * (1 + math.cos(math.pi * progress)) / 2
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
 
 
 class _Tally:

@@ -18,7 +18,7 @@ from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions, SupernetSpace
-from harness.supernets.trainers import weight_optimizer
+from harness.training.sgd import sgd
 
 BATCH = 64
 """Images of a step."""
@@ -137,7 +137,7 @@ def _check_equal(name: str, first: torch.Tensor, second: torch.Tensor) -> None:
 def _step(
     supernet: Supernet, images: torch.Tensor, labels: torch.Tensor, mixture: Mixture
 ) -> Callable[[], None]:
-    optimizer = weight_optimizer(supernet, Frame())
+    optimizer = sgd(supernet.parameters(), Frame())
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -25,8 +25,8 @@ from harness.randomness.streams import stream
 from harness.runs.methods import load_method
 from harness.spaces import NetworkShape
 from harness.suites import suite as suites
-from harness.supernets.data import SupernetData
-from harness.supernets.loop import EpochLoop
+from harness.supernets.data import SeedBatches, SupernetData
+from harness.supernets.driver import Driver
 from harness.supernets.methods import SupernetMethod, split_settings
 from harness.supernets.spaces import SupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
@@ -308,22 +308,15 @@ class _Search:
         streams = Streams.named("bench", arm.name, device=bench.device)
         context = TrainerContext.of(space, supernet, shape, self._frame, data, streams)
         self.trainer: SupernetTrainer = method.create(context, given)
-        self._loop = EpochLoop(self.trainer, data, self._frame, streams)
+        self._driver = Driver(self.trainer, SeedBatches(data, streams), arm.name)
 
     def epochs(self) -> Iterator[int]:
         """The epochs, one after the other; a trainer that goes back is not followed for ever."""
-        epoch = 0
-        for _ in range(2 * _EPOCHS):
-            if epoch >= _EPOCHS:
-                return
-            yield epoch
-            epoch = self.trainer.next_epoch(epoch)
+        return itertools.islice(self._driver.numbers(), 2 * _EPOCHS)
 
     def steps(self, epoch: int) -> Iterator[float]:
         """The steps of an epoch, which does not end with them: whoever measures ends it."""
-        rate = self.trainer.learning_rate(epoch)
-        running = self._loop.run(epoch, epochs=_EPOCHS, learning_rate=rate)
-        return itertools.islice(running, _STEPS)
+        return itertools.islice(self._driver.steps(epoch), _STEPS)
 
     def held(self) -> int:
         """Bytes of all that a resumption needs."""

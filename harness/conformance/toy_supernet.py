@@ -27,8 +27,8 @@ from harness.randomness.on_torch import Streams, torch_seeded
 from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns
-from harness.supernets.data import SupernetData
-from harness.supernets.loop import EpochLoop
+from harness.supernets.data import SeedBatches, SupernetData
+from harness.supernets.driver import Driver
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, narrowed
@@ -280,7 +280,7 @@ def train_toy(
 ) -> TrainedSupernet:
     """A toy supernet trained by a method with its default settings, as a selector is given it.
 
-    Equal arguments give equal supernets, each an object of its own.
+    Equal arguments give equal supernets, each an object of its own. Raises what a training raises.
     """
     space = space or ToySpace()
     settings = method.settings()
@@ -291,12 +291,9 @@ def train_toy(
     streams = Streams.named(seed, "toy training", device=device)
     context = TrainerContext.of(space, supernet, TOY_SHAPE, frame, data, streams)
     trainer = method.create(context, settings)
-    loop = EpochLoop(trainer, data, frame, streams)
-    epoch = 0 if method.trains else frame.epochs
-    while epoch < frame.epochs:
-        rate = trainer.learning_rate(epoch)
-        for _ in loop.run(epoch, epochs=frame.epochs, learning_rate=rate):
+    driver = Driver(trainer, SeedBatches(data, streams), "the toy supernet")
+    if method.trains:
+        for _ in driver.run():
             pass
-        epoch = trainer.next_epoch(epoch)
     own = Streams.named(seed, "toy selection", device=device)
     return TrainedSupernet.of(trainer, data, own)

@@ -5,7 +5,6 @@ Presets lie in ``harness/protocols/evaluations/*.toml``.
 
 from __future__ import annotations
 
-import math
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +14,7 @@ from harness.digests import digest
 from harness.errors import BadSuite, HarnessError
 from harness.protocols import toml
 from harness.protocols.presets import Presets
+from harness.protocols.schedule import half_cosine
 
 PRESETS = Presets("evaluation protocol", "harness.protocols.evaluations")
 
@@ -78,8 +78,7 @@ class EvaluationProtocol(Rules, frozen=True, forbid_unknown_fields=True, kw_only
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
-        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2
-        return self.final_learning_rate + share * (self.learning_rate - self.final_learning_rate)
+        return half_cosine(self.learning_rate, self.final_learning_rate, epoch, self.epochs)
 
     def drop_path_at(self, epoch: int) -> float:
         """The rate of drop path in an epoch, counted from 0."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+from harness.protocols.schedule import half_cosine
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,7 @@ class Frame:
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
-        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2
-        span = self.learning_rate - self.final_learning_rate
-        return self.final_learning_rate + span * share
+        return half_cosine(self.learning_rate, self.final_learning_rate, epoch, self.epochs)
 
     def ramp_at(self, epoch: int) -> float:
         """How far an epoch, counted from 0, is on a line from 0 in the first to 1 in the last.

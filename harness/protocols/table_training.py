@@ -12,6 +12,7 @@ import msgspec
 from harness.digests import digest
 from harness.errors import HarnessError, UnknownName
 from harness.protocols import toml
+from harness.protocols.schedule import half_cosine
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,15 @@ class TrainingProtocol:
     channels: int
     cells: int
     test_every: int
+
+    @property
+    def nesterov(self) -> bool:
+        """Always."""
+        return True
+
+    def learning_rate_at(self, progress: float) -> float:
+        """The learning rate once this share of all steps, 0 to 1, is done."""
+        return half_cosine(self.learning_rate, 0.0, progress, 1.0)
 
     def evaluated(self, split: str) -> tuple[int, ...]:
         """The epochs, from 1, after which there are results on a split."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from harness.datasets import ImageDataset, Split
 from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams
+from harness.training import evaluation
 from harness.training.augmentation import Augmentation, DeviceSplit, to_device
 
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
-EVALUATION_BATCH = 250
-"""Images of one forward pass that takes no gradient."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class SupernetData:
         return images.amin(1)[:, None, None], images.amax(1)[:, None, None]
 
     def valid_batches(
-        self, generator: torch.Generator, *, augmented: bool = False, batch: int = EVALUATION_BATCH
+        self, generator: torch.Generator, *, augmented: bool = False, batch: int = evaluation.BATCH
     ) -> Iterator[Batch]:
         """The whole validation split in its order, the last batch maybe smaller."""
         count = len(self.valid.labels)
@@ -84,24 +84,49 @@ class SupernetData:
             yield self.batch(self.valid, indices, generator, augmented=augmented)
 
 
-class ValidDraws:
-    """Batches of the validation split, shuffled anew whenever all were drawn.
+class SeedBatches:
+    """What belongs to one seed of a training: its streams, and the batches that they draw.
 
-    images: how many the split has. at: gives those at some indices.
+    ``restart`` sets the streams to an epoch, of which the trainer may then draw too; ``begin`` puts
+    the images into an order and says in how many full batches they go, ``count``. Validation
+    batches are drawn when they are asked for, and shuffled anew whenever all were.
     """
 
-    def __init__(
-        self, images: int, batch: int, rng: np.random.Generator, at: Callable[[Indices], Batch]
-    ) -> None:
-        self._images, self._rng, self._at = images, rng, at
-        self._batch = min(batch, images)
-        self._order = np.empty(0, dtype=np.int64)
+    def __init__(self, data: SupernetData, streams: Streams) -> None:
+        self.data, self.streams = data, streams
+        self.count = 0
+        self._size = 0
+        self._order = self._valid_order = np.empty(0, dtype=np.int64)
 
-    def __call__(self) -> Batch:
-        if len(self._order) < self._batch:
-            self._order = self._rng.permutation(self._images)
-        taken, self._order = self._order[: self._batch], self._order[self._batch :]
-        return self._at(taken)
+    def restart(self, epoch: int) -> None:
+        """Set the streams to the start of an epoch, whatever was drawn before."""
+        self.streams.restart("epoch", epoch)
+
+    def begin(self, size: int) -> None:
+        """Order the train images in batches of ``size``, of all images where there are fewer."""
+        images = len(self.data.train.labels)
+        self._size = min(size, images)
+        self.count = images // self._size
+        self._order = self.streams.rng.permutation(images)
+        self._valid_order = self._valid_order[:0]
+
+    def train(self, index: int, cutout_share: float) -> Batch:
+        """The epoch's batch of that number; the share is as ``SupernetData.batch`` has it."""
+        taken = self._order[index * self._size : (index + 1) * self._size]
+        return self._batch(self.data.train, taken, cutout_share)
+
+    def valid(self, cutout_share: float) -> Batch:
+        """A fresh batch of the validation split, of as many images as a train batch has."""
+        images = len(self.data.valid.labels)
+        size = min(self._size, images)
+        if len(self._valid_order) < size:
+            self._valid_order = self.streams.rng.permutation(images)
+        taken, self._valid_order = self._valid_order[:size], self._valid_order[size:]
+        return self._batch(self.data.valid, taken, cutout_share)
+
+    def _batch(self, split: DeviceSplit, indices: Indices, cutout_share: float) -> Batch:
+        generator = self.streams.generator
+        return self.data.batch(split, indices, generator, cutout_share=cutout_share)
 
 
 class Batch(NamedTuple):

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from harness.supernets.data import Batch
 from harness.supernets.network import Mixture, Supernet
-from harness.training.evaluation import Evaluation
+from harness.training.evaluation import Evaluation, Tally
 
 
 def evaluate(
@@ -34,25 +33,12 @@ def evaluate_each(
     batch_statistics: bool,
 ) -> list[Evaluation]:
     """``evaluate`` for several mixtures, all of them on the very same images."""
+    tallies = [Tally() for _ in mixtures]
     with undisturbed(supernet, batch_statistics=batch_statistics), torch.no_grad():
-        # Kept on the device until all is done: reading a number there waits for it.
-        sums: torch.Tensor | float = 0.0
-        images = 0
         for batch in batches:
-            found = [_sums(supernet(batch.images, each), batch) for each in mixtures]
-            sums = torch.stack(found) + sums
-            images += len(batch.labels)
-    return [
-        Evaluation(100.0 * correct / images, loss / images, images)
-        for correct, loss in torch.as_tensor(sums).tolist()
-    ]
-
-
-def _sums(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """How many are right, and the summed loss, in double precision: shape (2,)."""
-    correct = (logits.argmax(1) == batch.labels).sum()
-    loss = F.cross_entropy(logits, batch.labels, reduction="sum")
-    return torch.stack([correct.double(), loss.double()])
+            for tally, mixture in zip(tallies, mixtures, strict=True):
+                tally.add(supernet(batch.images, mixture), batch.labels)
+    return [tally.evaluation() for tally in tallies]
 
 
 @contextmanager

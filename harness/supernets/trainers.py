@@ -1,6 +1,6 @@
 """The contract of a supernet trainer: what a search method adds to the one training loop.
 
-The loop (``harness.supernets.loop``) owns batches, schedules, checkpoints and progress. A trainer
+The driver (``harness.supernets.driver``) owns epochs, batches, schedules and progress. A trainer
 owns what is the method's: architecture parameters and how they are updated, the mixture that the
 weights are trained with, how candidates rank in the end. Trainers hold no loop of their own.
 """
@@ -10,38 +10,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.protocols.frame import Frame
+from harness.randomness.on_torch import Streams
 from harness.spaces import NetworkShape
 from harness.supernets.choices import Scores
-from harness.supernets.data import Batch
+from harness.supernets.data import Batch, SupernetData
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
-
-if TYPE_CHECKING:
-    from harness.randomness.on_torch import Streams
-    from harness.supernets.data import SupernetData
-
-
-def weight_optimizer(supernet: torch.nn.Module, frame: Frame) -> torch.optim.SGD:
-    """SGD over all weights of a supernet, as the frame says."""
-    return torch.optim.SGD(
-        supernet.parameters(),
-        lr=frame.learning_rate,
-        momentum=frame.momentum,
-        weight_decay=frame.weight_decay,
-        nesterov=frame.nesterov,
-    )
+from harness.training.device import placed
+from harness.training.sgd import clip_gradient, sgd
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the loop.
+    """One step of an epoch.
 
     epoch, index: from 0; ``index`` counts the steps of the epoch. progress: share of all steps
     that are done, 0 to 1. train: the batch that weights are trained on. draw_valid: a fresh batch
@@ -62,18 +50,18 @@ class TrainerContext:
     """What a trainer is made with.
 
     supernet: on its device, freshly initialised. optimizer: the weights' SGD, whose momentum
-    buffers second-order methods read. rng and generator (on the device) are streams of this run's
-    own; a trainer draws from nothing else. train_images: how many a weights epoch has. shape: the
-    supernet's, for trainers that make another one. pixel_range: black and white as the images have
-    them (``SupernetData.pixel_range``), for trainers that perturb images; None where it is unknown.
+    buffers second-order methods read. streams: this run's own, of which ``rng`` and ``generator``
+    (on the device) are; a trainer draws from nothing else. train_images: how many a weights epoch
+    has. shape: the supernet's, for trainers that make another one. pixel_range: black and white as
+    images have them (``SupernetData.pixel_range``), for trainers that perturb images; None where it
+    is unknown.
     """
 
     space: AnySupernetSpace
     supernet: Supernet
     frame: Frame
     optimizer: torch.optim.SGD
-    rng: np.random.Generator
-    generator: torch.Generator
+    streams: Streams
     train_images: int
     device: torch.device
     shape: NetworkShape
@@ -91,22 +79,29 @@ class TrainerContext:
     ) -> TrainerContext:
         """That of a fresh supernet, which is moved to the device of ``streams``."""
         device = streams.generator.device
-        supernet = supernet.to(device)
-        if device.type == "cuda":
-            supernet = supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        supernet = placed(supernet, device)
         supernet.generator = streams.generator
         return cls(
             space=space,
             supernet=supernet,
             frame=frame,
-            optimizer=weight_optimizer(supernet, frame),
-            rng=streams.rng,
-            generator=streams.generator,
+            optimizer=sgd(supernet.parameters(), frame),
+            streams=streams,
             train_images=len(data.train.labels),
             device=device,
             shape=shape,
             pixel_range=data.pixel_range(),
         )
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """For draws by numpy."""
+        return self.streams.rng
+
+    @property
+    def generator(self) -> torch.Generator:
+        """For draws by torch, on the device."""
+        return self.streams.generator
 
 
 class SupernetTrainer(ABC):
@@ -120,18 +115,16 @@ class SupernetTrainer(ABC):
         """Changes every mixture that ``loss`` is asked of; selectors that decide edges one by one
         while training goes on fix the decided ones with it."""
         self.cutout_share = 1.0
-        """Probability of the frame's cutout on each image that the loop hands out; R-DARTS ramps it
+        """Probability of the frame's cutout on each image that is handed out; R-DARTS ramps it
         up."""
 
     def replace_supernet(self, supernet: Supernet) -> None:
         """Go on with another supernet and fresh momentum, as progressive methods do; called from
         ``begin_epoch`` and ``load_state_dict`` alone."""
-        self.supernet = supernet.to(self.context.device)
-        if self.context.device.type == "cuda":
-            self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet = placed(supernet, self.context.device)
         self.supernet.generator = self.context.generator
         self.supernet.train()
-        self.optimizer = weight_optimizer(self.supernet, self.context.frame)
+        self.optimizer = sgd(self.supernet.parameters(), self.context.frame)
 
     def batch_size(self) -> int:
         """Images of a batch in the epoch that has begun; SGAS grows it."""
@@ -161,8 +154,8 @@ class SupernetTrainer(ABC):
     def weight_step(self, step: Step) -> float:
         """One step of SGD on the weights; returns the loss on the train batch.
 
-        Methods that train weights differently override it; clipping stays the loop's
-        (``clip_and_step``).
+        Methods that train weights differently override it; clipping stays that of
+        all (``clip_and_step``).
         """
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(step.train, self.mixture())
@@ -181,8 +174,7 @@ class SupernetTrainer(ABC):
 
     def clip_and_step(self) -> None:
         """Clip the weights' gradient as the frame says, and take the optimiser's step."""
-        if self.context.frame.clip:
-            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), self.context.frame.clip)
+        clip_gradient(self.supernet.parameters(), self.context.frame.clip)
         self.optimizer.step()
 
     @abstractmethod

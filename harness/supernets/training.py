@@ -6,22 +6,20 @@ import dataclasses
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
 from harness import registry
 from harness.digests import digest
-from harness.errors import HarnessError
 from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.resources import Report
 from harness.spaces import NetworkShape
 from harness.storage.artefacts import Artefact
-from harness.supernets.data import SupernetData
+from harness.supernets.data import SeedBatches, SupernetData
+from harness.supernets.driver import Driver, Epoch
 from harness.supernets.evaluation import evaluate
-from harness.supernets.loop import EpochLoop
 from harness.supernets.network import Supernet
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
@@ -167,51 +165,21 @@ def _take_up(trained: Trained, state: dict[str, Any]) -> int:
 def _train(
     trained: Trained, done: int, data: SupernetData, artefact: Artefact, report: Report
 ) -> Trained:
-    recipe, frame = trained.recipe, trained.recipe.frame
-    streams = Streams(
-        _streams(recipe, trained.trainer.context.device).parts,
-        trained.trainer.context.rng,
-        trained.trainer.context.generator,
-    )
-    loop = EpochLoop(trained.trainer, data, frame, streams)
-    saved = time.monotonic()
-    epoch, fresh = done, 0
-    while epoch < frame.epochs:
-        begun = time.perf_counter()
-        steps = loop.steps(trained.trainer.batch_size())
-        losses = []
-        rate = trained.trainer.learning_rate(epoch)
-        if frame.drop_path:
-            trained.supernet.set_drop_path(frame.drop_path_at(epoch))
-        for number, loss in enumerate(loop.run(epoch, epochs=frame.epochs, learning_rate=rate)):
-            losses.append(loss)
-            report("training the supernet", (epoch + (number + 1) / steps) / frame.epochs)
-        if not np.isfinite(losses).all():
-            raise HarnessError(
-                f"the loss of {recipe.trainer} on {recipe.space}, seed {recipe.seed}, is no number "
-                f"in epoch {epoch + 1}; a smaller learning rate may help"
-            )
-        following = trained.trainer.next_epoch(epoch)
-        last = following >= frame.epochs
-        seconds = time.perf_counter() - begun
-        if following > epoch:
-            _note(trained, _Epoch(epoch, float(np.mean(losses)), seconds, last), data)
+    recipe, trainer = trained.recipe, trained.trainer
+    name = f"{recipe.trainer} on {recipe.space}, seed {recipe.seed},"
+    driver = Driver(trainer, SeedBatches(data, trainer.context.streams), name)
+    fresh, saved = 0, time.monotonic()
+    for epoch in driver.run(done, lambda share: report("training the supernet", share)):
+        if epoch.following > epoch.number:
+            _note(trained, epoch, data)
         else:
-            trained.log.go_back(following, seconds)
-        epoch, fresh = following, fresh + 1
+            trained.log.go_back(epoch.following, epoch.seconds)
+        fresh += 1
+        last = epoch.following >= recipe.frame.epochs
         if last or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            artefact.save(_state(trained, epoch))
+            artefact.save(_state(trained, epoch.following))
             saved = time.monotonic()
     return dataclasses.replace(trained, fresh_epochs=fresh)
-
-
-class _Epoch(NamedTuple):
-    """An epoch that was trained; ``last`` where the training ends with it."""
-
-    number: int
-    loss: float
-    seconds: float
-    last: bool
 
 
 def _state(trained: Trained, epochs: int) -> dict[str, Any]:
@@ -224,7 +192,7 @@ def _state(trained: Trained, epochs: int) -> dict[str, Any]:
     }
 
 
-def _note(trained: Trained, epoch: _Epoch, data: SupernetData) -> None:
+def _note(trained: Trained, epoch: Epoch, data: SupernetData) -> None:
     """Note an epoch; what is measured for it changes neither weights nor streams."""
     log, frame = trained.log, trained.recipe.frame
     scores = trained.trainer.scores()
@@ -235,7 +203,7 @@ def _note(trained: Trained, epoch: _Epoch, data: SupernetData) -> None:
     log.architectures.append(trained.space.format(found))
     log.valid_accuracy.append(float("nan"))
     log.eigenvalue.append(float("nan"))
-    if epoch.last or epoch.number in frame.snapshot_epochs():
+    if epoch.following >= frame.epochs or epoch.number in frame.snapshot_epochs():
         generator = torch.Generator(trained.trainer.context.device)
         log.valid_accuracy[-1] = evaluate(
             trained.supernet,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import torch
 
-from harness.randomness.on_torch import Streams
-from harness.supernets.loop import EpochLoop
+from harness.supernets.data import SeedBatches
+from harness.supernets.driver import Driver
 from harness.supernets.selectors import TrainedSupernet
-from harness.supernets.trainers import weight_optimizer
+from harness.training.sgd import sgd
 
 
 class Tuning:
@@ -28,28 +29,23 @@ class Tuning:
         self._train_alpha = train_alpha
         self.epochs = 0
         self.steps = 0
-        trainer, frame = trained.trainer, trained.frame
-        trainer.optimizer = weight_optimizer(trainer.supernet, frame)
-        if frame.drop_path:
-            # The rate of the search's end; a supernet that was read from a file has none set.
-            trainer.supernet.set_drop_path(frame.drop_path)
+        trainer, context = trained.trainer, trained.trainer.context
+        trainer.optimizer = sgd(trainer.supernet.parameters(), context.frame)
         # The trainer draws from the streams of its context, so those are set at each epoch.
-        streams = Streams(
-            (*trained.streams.parts, "tuning"), trainer.context.rng, trainer.context.generator
+        streams = replace(context.streams, parts=(*trained.streams.parts, "tuning"))
+        self._driver = Driver(
+            trainer, SeedBatches(trained.data, streams), "the supernet that is tuned"
         )
-        self._loop = EpochLoop(trainer, trained.data, frame, streams)
 
     def run(self, epochs: int) -> None:
-        """Train for so many epochs more."""
-        search = self._trained.frame.epochs
+        """Train for so many epochs more. Raises HarnessError where a loss is no finite number."""
         for _ in range(epochs):
-            steps = self._loop.run(
-                search + self.epochs,
-                epochs=search,
+            losses = self._driver.epoch(
+                self._trained.frame.epochs + self.epochs,
                 learning_rate=self._learning_rate,
                 train_alpha=self._train_alpha,
             )
-            self.steps += sum(1 for _ in steps)
+            self.steps += len(losses)
             self.epochs += 1
 
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+BATCH = 250
+"""Images of one forward pass that takes no gradient."""
+
 
 class Evaluation(NamedTuple):
     """accuracy: percent. loss: mean cross-entropy, nats. images: how many there were."""
@@ -11,3 +18,26 @@ class Evaluation(NamedTuple):
     accuracy: float
     loss: float
     images: int
+
+
+class Tally:
+    """Adds up, in double precision, what a network makes of batches.
+
+    The sums stay on the device until the result is asked for: reading a number there waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._sums: Tensor | float = 0.0
+        self._images = 0
+
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """logits: shape (batch, classes); labels: shape (batch,)."""
+        correct = (logits.argmax(1) == labels).sum()
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        self._sums = torch.stack([correct.double(), loss.double()]) + self._sums
+        self._images += len(labels)
+
+    def evaluation(self) -> Evaluation:
+        """Over all batches up to now."""
+        correct, loss = torch.as_tensor(self._sums).tolist()
+        return Evaluation(100.0 * correct / self._images, loss / self._images, self._images)

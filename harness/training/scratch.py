@@ -27,16 +27,17 @@ from harness.randomness.streams import stream
 from harness.resources import Report, dataset_digest, silent
 from harness.spaces import AnySpace, NetworkShape, SearchSpace
 from harness.storage.artefacts import Artefact
+from harness.training import evaluation
 from harness.training.augmentation import Augmentation, to_device
-from harness.training.evaluation import Evaluation
+from harness.training.device import placed
+from harness.training.evaluation import Evaluation, Tally
 from harness.training.results import KIND, TrainedResult, decode, encode
+from harness.training.sgd import check_loss, clip_gradient, set_learning_rate, sgd
 
 CHECKPOINT_SECONDS = 20.0
 """How much work an interruption may cost, besides the epoch that it falls into."""
 VERSION = 1
 """Raised whenever a change of code changes a trained result."""
-EVALUATION_BATCH = 250
-"""Images of one forward pass that takes no gradient."""
 
 
 @runtime_checkable
@@ -184,17 +185,8 @@ class Training:
         protocol = request.protocol
         self._train_split = to_device(_images_to_train_on(dataset, protocol), dataset, device)
         self._augmentation = Augmentation(protocol.crop_padding, protocol.flip, protocol.cutout)
-        network = _fresh_network(request, dataset)
-        if device.type == "cuda":
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = network.to(device)
-        self._optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=protocol.learning_rate,
-            momentum=protocol.momentum,
-            nesterov=protocol.nesterov,
-            weight_decay=protocol.weight_decay,
-        )
+        self.network = placed(_fresh_network(request, dataset), device)
+        self._optimizer = sgd(self.network.parameters(), protocol)
         # The architecture is no part of the name: those that are compared share their batches.
         self._streams = Streams.named(request.seed, dataset.name, "evaluation", device=device)
         if isinstance(self.network, RandomNetwork):
@@ -219,8 +211,7 @@ class Training:
         self.network.train()
         if isinstance(self.network, DropPathNetwork):
             self.network.set_drop_path(protocol.drop_path_at(epoch))
-        for group in self._optimizer.param_groups:
-            group["lr"] = protocol.learning_rate_at(epoch)
+        set_learning_rate(self._optimizer, protocol.learning_rate_at(epoch))
         order = torch.from_numpy(streams.rng.permutation(len(self._train_split)))
         taken = _batches(order.to(self._device), protocol)
         losses = []
@@ -229,12 +220,9 @@ class Training:
             yield number / len(taken)
         # One number is fetched from the device an epoch, so that steps need not wait.
         mean = float(torch.stack(losses).double().mean())
-        if not math.isfinite(mean):
-            raise HarnessError(
-                f"the loss of {self._request.architecture} with seed {self._request.seed} is no "
-                f"number in epoch {epoch + 1} of protocol {protocol.name}; a smaller learning "
-                "rate may help"
-            )
+        request = self._request
+        name = f"{request.architecture} with seed {request.seed} by protocol {protocol.name}"
+        check_loss(mean, epoch, name)
         self._loss.append(mean)
         self._seconds.append(time.perf_counter() - begun)
 
@@ -253,8 +241,7 @@ class Training:
             else:
                 loss = functional.cross_entropy(self.network(images).float(), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        if protocol.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), protocol.clip)
+        clip_gradient(self.network.parameters(), protocol.clip)
         self._optimizer.step()
         return loss.detach()
 
@@ -313,15 +300,12 @@ class Training:
         split = to_device(self._dataset.splits[name], self._dataset, self._device)
         self._streams.restart("evaluation", name)
         self.network.eval()
-        correct = torch.zeros((), dtype=torch.int64, device=self._device)
-        loss = torch.zeros((), dtype=torch.float64, device=self._device)
-        for indices in torch.split(torch.arange(len(split), device=self._device), EVALUATION_BATCH):
+        tally = Tally()
+        for indices in torch.split(torch.arange(len(split), device=self._device), evaluation.BATCH):
             with _precision(self._protocol, self._device):
                 logits = self.network(split.normalised(indices)).float()
-            labels = split.labels[indices]
-            correct += (logits.argmax(1) == labels).sum()
-            loss += functional.cross_entropy(logits, labels, reduction="sum").double()
-        return Evaluation(100.0 * float(correct) / len(split), float(loss) / len(split), len(split))
+            tally.add(logits, split.labels[indices])
+        return tally.evaluation()
 
 
 def _images_to_train_on(dataset: ImageDataset, protocol: EvaluationProtocol) -> Split:

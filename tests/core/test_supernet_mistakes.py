@@ -11,7 +11,7 @@ import torch
 from harness import registry
 from harness.records.record import RunRecord
 from harness.suites import suite as suites
-from harness.supernets import training
+from harness.supernets.driver import Driver
 from tests.core.supernet_suites import (
     CELLS,
     PROFILE,
@@ -188,12 +188,11 @@ def test_a_device_without_enough_memory_fails_a_run_with_advice(
 ) -> None:
     suite = write(tmp_path, method("darts"), method("random-selection"))
 
-    class Exhausted(training.EpochLoop):
-        def run(self, *_: Any, **__: Any) -> Any:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
+    def exhausted(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "EpochLoop", Exhausted)
+        patch.setattr(Driver, "steps", exhausted)
         records = run(suite, tmp_path / "runs.sqlite")
     assert (
         "ran out of memory: a smaller batch or fewer channels in [frame]"

@@ -22,10 +22,9 @@ from harness.conformance.small_trainings import (
 )
 from harness.conformance.toy_supernet import TOY_SHAPE, ToySpace, toy_dataset
 from harness.protocols.frame import Frame
-from harness.randomness.on_torch import Streams
 from harness.spaces import NetworkShape
-from harness.supernets.data import SupernetData
-from harness.supernets.loop import EpochLoop
+from harness.supernets.data import SeedBatches, SupernetData
+from harness.supernets.driver import Driver
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerMethod
 from harness.supernets.training import Trained
@@ -87,13 +86,10 @@ def made(
 
 
 def run_epoch(trainer: SupernetTrainer, epoch: int) -> list[float]:
-    """An epoch of the loop; returns its losses."""
-    frame = trainer.context.frame
-    data = SupernetData.of(toy_dataset(), frame, CPU)
-    streams = Streams(("made",), trainer.context.rng, trainer.context.generator)
-    loop = EpochLoop(trainer, data, frame, streams)
-    rate = trainer.learning_rate(epoch)
-    return list(loop.run(epoch, epochs=frame.epochs, learning_rate=rate))
+    """An epoch by the driver; returns its losses."""
+    data = SupernetData.of(toy_dataset(), trainer.context.frame, CPU)
+    streams = replace(trainer.context.streams, parts=("made",))
+    return Driver(trainer, SeedBatches(data, streams), "made").epoch(epoch)
 
 
 def set_alpha(trainer: Any, *groups: Any) -> None:

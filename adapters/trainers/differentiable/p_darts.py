@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from adapters.trainers.differentiable.stages import (
     StagedTrainer,
@@ -21,6 +20,7 @@ from harness.settings import NOT_NEGATIVE, RATE, SHARE, check_ranges, setting
 from harness.supernets.choices import Scores
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+from harness.training.sgd import clip_gradient
 
 _DECAY = 0.2
 """Rate at which the dropout dies away, an epoch, once alpha is trained."""
@@ -68,9 +68,7 @@ class PDartsTrainer(StagedTrainer):
 
     def learning_rate(self, epoch: int) -> float:
         """Half a cosine over each stage."""
-        before, length = self.place(epoch)
-        frame = replace(self.context.frame, epochs=length)
-        return frame.learning_rate_at(before)
+        return self.stage_learning_rate(epoch)
 
     def dropout(self, epoch: int) -> float:
         """The rate behind skip connections in an epoch."""
@@ -117,8 +115,7 @@ class PDartsTrainer(StagedTrainer):
 
     def set_alpha_gradients(self, step: Step) -> None:
         super().set_alpha_gradients(step)
-        if self.context.frame.clip:
-            torch.nn.utils.clip_grad_norm_(self.alphas(), self.context.frame.clip)
+        clip_gradient(self.alphas(), self.context.frame.clip)
 
     def scores(self) -> Scores:
         """Softmax of alpha, 0 for the skip connections that have to give way."""

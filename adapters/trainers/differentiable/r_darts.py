@@ -70,9 +70,7 @@ class GridTrainer(StagedTrainer):
 
     def learning_rate(self, epoch: int) -> float:
         """The whole schedule for each search."""
-        before, length = self.place(epoch)
-        frame = replace(self.context.frame, epochs=length)
-        return frame.learning_rate_at(before)
+        return self.stage_learning_rate(epoch)
 
     def begin_epoch(self, epoch: int) -> None:
         super().begin_epoch(epoch)

@@ -84,6 +84,11 @@ class StagedTrainer(AlphaTrainer):
         """In how many epochs of a stage of ``length`` alpha is left alone."""
         return min(int(self.settings.alpha_from_epoch), math.floor(_LONGEST_REST * length))
 
+    def stage_learning_rate(self, epoch: int) -> float:
+        """The frame's whole schedule within each stage, for methods that restart it."""
+        before, length = self.place(epoch)
+        return replace(self.context.frame, epochs=length).learning_rate_at(before)
+
     def begin_epoch(self, epoch: int) -> None:
         stage = self.stage_of(epoch)
         while self.stage < stage:

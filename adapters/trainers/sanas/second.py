@@ -10,7 +10,8 @@ from torch import Tensor
 
 from harness.supernets.data import Batch
 from harness.supernets.network import Mixture, Supernet
-from harness.supernets.trainers import weight_optimizer
+from harness.training.device import placed
+from harness.training.sgd import clip_gradient, set_learning_rate, sgd
 
 if TYPE_CHECKING:
     from adapters.trainers.differentiable.darts import AlphaTrainer
@@ -29,11 +30,9 @@ class SecondNetwork:
     def begin(self, supernet: Supernet) -> None:
         """Go on with another supernet, fresh momentum included."""
         context = self._first.context
-        self.supernet = supernet.to(context.device)
-        if context.device.type == "cuda":
-            self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.supernet = placed(supernet, context.device)
         self.supernet.train()
-        self.optimizer = weight_optimizer(self.supernet, context.frame)
+        self.optimizer = sgd(self.supernet.parameters(), context.frame)
 
     def alphas(self) -> list[Tensor]:
         """The first network's."""
@@ -62,11 +61,8 @@ class SecondNetwork:
 
     def apply(self, learning_rate: float) -> None:
         """Clip the gradient that is there as the frame says, and take the optimiser's step."""
-        clip = self._first.context.frame.clip
-        if clip:
-            torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        clip_gradient(self.supernet.parameters(), self._first.context.frame.clip)
+        set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
