@@ -1,8 +1,8 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 50,000 and 10,000 images of 32x32 pixels.
 
-Both versions of the release are read, packed or not: the one for Python, pickles that are decoded
-without trusting them, and the one for C, a label (of CIFAR-100 two, the coarse one first) and 3,072
-bytes an image. Both have the images in the same order.
+Both versions of the release are read, as archives or unpacked: the Python version, whose pickles
+are decoded without running them, and the binary version, with a label (CIFAR-100: two, the coarse
+one first) and 3,072 bytes for each image. Both have the images in the same order.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _PIXELS = 3 * 32 * 32
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a release: its archive, the folder in it and the files in that.
+    """A version of a release: its archive, the folder in the archive, and the files in the folder.
 
-    read: makes a split of a file's bytes, given the file's name for errors.
+    read: turns a file's bytes into a split; it gets the file's name for error messages.
     """
 
     archive: str
@@ -77,7 +77,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two data sets.
+    """The data set ``cifar10`` or ``cifar100``.
 
     split: None for NAS-Bench-201's own halves where its list is in the folder (CIFAR-10 only: it
     does not halve the training images of CIFAR-100), and a seeded half otherwise.
@@ -90,7 +90,7 @@ class Cifar:
     split: SplitRule | None = None
 
     def load(self, folder: Path | None = None) -> ImageDataset:
-        """Images of shape (images, 3, 32, 32), bytes. An unpacked folder goes before an archive."""
+        """Images of shape (images, 3, 32, 32), bytes. Unpacked folders go before archives."""
         root = data_folder(folder)
         release = self._release(root)
         rule: SplitRule = self.split or "seeded-half"
@@ -130,13 +130,13 @@ def read_python(labels: str) -> Callable[[bytes, str], Split]:
 
 
 def read_binary(labels: int) -> Callable[[bytes, str], Split]:
-    """A reader of records of so many bytes of labels, the last of which counts, and the image."""
+    """A reader of records: ``labels`` bytes of labels, the last of which is used, then an image."""
 
     def read(raw: bytes, file: str) -> Split:
         if len(raw) % (labels + _PIXELS):
             raise HarnessError(
-                f"{file} is damaged or cut short: {len(raw)} bytes are no whole number of records "
-                f"of {labels + _PIXELS}"
+                f"{file} is damaged or cut short: {len(raw)} bytes are not a whole number of "
+                f"records of {labels + _PIXELS}"
             )
         records = np.frombuffer(raw, np.uint8).reshape(-1, labels + _PIXELS)
         images = records[:, labels:].reshape(-1, 3, 32, 32)

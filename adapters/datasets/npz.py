@@ -1,4 +1,4 @@
-"""Images from a .npz file, as arrays of bytes or as JPEG files in a row.
+"""Images from a .npz file, as arrays of bytes or as concatenated JPEG files.
 
 Either ``{train,test}_images``, bytes of shape (images, height, width, channels), (images, channels,
 height, width) or (images, height, width), or ``{train,test}_bytes`` with ``{train,test}_offsets``,
@@ -31,9 +31,9 @@ from harness.randomness.streams import stream
 class Npz:
     """Images from one .npz file: both parts shuffled by a fixed stream, the training part halved.
 
-    The shuffle is for files that are ordered by class. file: its name; None for whatever the user
-    names, or the only .npz in the folder. classes: None for one more than the largest label.
-    normalisation: None to measure it on the half that is trained on.
+    The shuffle is for files that are ordered by class. file: its name; None for the file that the
+    user names, or the only .npz in the folder. classes: None for one more than the largest label.
+    normalisation: None to measure it on the half used for training.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Npz:
 
 
 def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
-    """All arrays of the file that are of any use. Nothing pickled is read."""
+    """The arrays of the file that a data set consists of. Pickled arrays are not read."""
     parts = ("images", "bytes", "offsets", "labels")
     wanted = [f"{split}_{part}" for split in ("train", "test") for part in parts]
     # numpy would take it for a pickle, and advise to load that.
     if not zipfile.is_zipfile(path):
-        raise unreadable(path, ValueError("it is no .npz file"))
+        raise unreadable(path, ValueError("it is not a .npz file"))
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in wanted if name in file}
@@ -121,7 +121,7 @@ def _in_order(images: NDArray[Any]) -> NDArray[np.uint8]:
         return images
     if len(shape) == 4 and shape[3] in (1, 3) and shape[1] == shape[2]:
         return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-    raise ValueError(f"have shape {shape}, which is no row of square images in 1 or 3 channels")
+    raise ValueError(f"have shape {shape}, which is not that of square images in 1 or 3 channels")
 
 
 def _decoded(raw: NDArray[Any], offsets: NDArray[Any], path: Path) -> NDArray[np.uint8]:
@@ -129,7 +129,7 @@ def _decoded(raw: NDArray[Any], offsets: NDArray[Any], path: Path) -> NDArray[np
     from PIL import Image
 
     if raw.dtype != np.uint8 or offsets.dtype.kind not in "iu" or offsets.ndim != 1:
-        raise ValueError("are no bytes with a row of offsets")
+        raise ValueError("are not bytes with a row of offsets")
     starts = offsets.astype(np.int64)
     if len(starts) < 2 or starts[0] < 0 or starts[-1] > raw.size or (np.diff(starts) < 0).any():
         raise ValueError("have offsets that do not ascend within their bytes")

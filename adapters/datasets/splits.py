@@ -1,4 +1,4 @@
-"""How the official training images of a data set are cut into ``train`` and ``valid``."""
+"""How the official training images of a data set are divided into ``train`` and ``valid``."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _PROVENANCE: Mapping[SplitRule, str] = {
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a data set apart from its images.
+    """A data set's name, classes and normalisation, without its images.
 
-    normalisation: None where it is to be measured on the images that are trained on.
+    normalisation: None to measure it on the training images.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Description:
 
 
 class Release(NamedTuple):
-    """What the files hold, in their order, images as bytes.
+    """The content of the release's files, in their order, images as bytes.
 
     source: which files, and whether they are known to be the official ones.
     """
@@ -64,9 +64,9 @@ def joined(parts: Sequence[Split]) -> Split:
 def split_dataset(
     description: Description, release: Release, rule: SplitRule, folder: Path
 ) -> ImageDataset:
-    """The data set with its training images cut by ``rule``; ``folder`` is where its lists are.
+    """The data set with its training images divided by ``rule``; ``folder`` holds its lists.
 
-    Raises HarnessError for labels that do not fit, and for lists that do not.
+    Raises HarnessError for labels or lists that do not fit the images.
     """
     for split in (release.train, release.test):
         _check(description, split, release.source)
@@ -89,7 +89,7 @@ def split_dataset(
 def _halves(
     name: str, count: int, rule: SplitRule, folder: Path
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which images are for training, and which for validation."""
+    """The indices of the images for training and of those for validation."""
     if rule == "official-201":
         return _listed(folder / OFFICIAL_SPLIT, count)
     order = np.arange(count) if rule == "first-half" else stream(name, "split").permutation(count)

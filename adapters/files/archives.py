@@ -1,7 +1,7 @@
-"""The files of a data set in the user's folder: found, checked against what their makers publish.
+"""The files of a data set in the user's folder: found, and checked against published checksums.
 
-Nothing is ever downloaded. Most published checksums are MD5, which tells a damaged or foreign file
-but not a forged one; so what is inside is not trusted either.
+Nothing is downloaded. Most published checksums are MD5, which detects a damaged or foreign file but
+not a forged one; so the content is not trusted either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.errors import HarnessError, MissingData
 class DataFile(NamedTuple):
     """A file of an official release.
 
-    md5: None where none is published; ``images`` then tells how many must be in it.
+    md5: None where none is published; then ``images`` is the number of images it must have.
     """
 
     name: str
@@ -28,7 +28,7 @@ class DataFile(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Which data set files are of, and the site, in words, that hands them out."""
+    """The data set that files belong to, and the site, in words, that offers them."""
 
     dataset: str
     site: str
@@ -43,19 +43,19 @@ def missing(what: str, folder: Path, origin: Origin) -> MissingData:
 
 
 def unreadable(path: Path, error: Exception) -> HarnessError:
-    """The error for a file whose content makes no sense."""
+    """The error for a file whose content cannot be read."""
     return HarnessError(f"{path} is damaged or cut short: {' '.join(str(error).split())}")
 
 
 def state(files: Collection[DataFile]) -> str:
-    """What a record says about files that passed ``checked``."""
+    """The words for a record's provenance about files that passed ``checked``."""
     if all(file.md5 for file in files):
         return "verified by MD5"
     return "unverified: no checksums of these files are published"
 
 
 def checked(path: Path, md5: str | None, origin: Origin) -> Path:
-    """The path again, if the file is there with the published checksum."""
+    """The given path, if the file exists and has the published checksum."""
     if not path.is_file():
         raise missing(path.name, path.parent, origin)
     if md5 is not None:

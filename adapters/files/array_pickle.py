@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 
 
 class _Blank:
-    """Stands for an array whose content is yet to come."""
+    """A placeholder for an array whose content follows in the file."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -121,7 +121,7 @@ class _Machine:
         dotted = wanted.replace(" ", ".")
         if dotted not in _NAMES:
             raise HarnessError(
-                f"{self._file} is refused: it names {dotted!r}, which is no plain data; nothing "
+                f"{self._file} is refused: it names {dotted!r}, which is not plain data; nothing "
                 "in it was run"
             )
         self._stack.append(_NAMES[dotted])
@@ -133,7 +133,7 @@ class _Machine:
     def call(self) -> None:
         arguments, function = _of_type(self._stack.pop(), tuple), self._stack.pop()
         if not any(function is known for known in _NAMES.values()):
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of something other than a function")
         self._stack.append(function(*arguments))
 
     def build(self) -> None:

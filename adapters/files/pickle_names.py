@@ -11,11 +11,11 @@ _NUMBER_TYPES = {"f8": "d", "f4": "f", "i8": "q", "i4": "i", "i2": "h", "i1": "b
 
 
 class NumberType:
-    """Stands for a ``numpy.dtype`` of a single number; nothing of numpy is called."""
+    """Replaces ``numpy.dtype`` for a single number; no code of numpy is called."""
 
     def __init__(self, name: str, align: object = False, copy: object = True) -> None:
         if name not in _NUMBER_TYPES:
-            raise ValueError(f"numpy type {name!r} is no number")
+            raise ValueError(f"numpy type {name!r} is not a number type")
         self.code, self.order = _NUMBER_TYPES[name], "<"
 
     def set_state(self, state: tuple[Any, ...]) -> None:
@@ -29,15 +29,15 @@ _FIXED = bool | int | float | bytes | NumberType
 
 
 def _number(kind: object, data: object) -> float | int:
-    """Stands for numpy's reconstruction of a scalar."""
+    """Replaces numpy's reconstruction of a scalar."""
     if not isinstance(kind, NumberType) or not isinstance(data, bytes):
-        raise ValueError("a numpy scalar that is no number")
+        raise ValueError("a numpy scalar that is not a number")
     value: float | int = struct.unpack(kind.order + kind.code, data)[0]
     return value
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Stands for ``_codecs.encode``, by which old protocols store bytes."""
+    """Replaces ``_codecs.encode``, with which old protocols store bytes."""
     if encoding != "latin1":
         raise ValueError(f"bytes in encoding {encoding!r}")
     return text.encode("latin1")

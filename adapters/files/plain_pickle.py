@@ -20,7 +20,7 @@ from harness.errors import BadTable
 
 _CHUNK = 1 << 22
 _LONGEST = 1 << 16
-"""The longest string or number that is read, bytes; also what is kept read ahead."""
+"""The longest string or number that is read, bytes; also the size of the read-ahead."""
 
 _FLOAT, _INDEX = struct.Struct(">d"), struct.Struct("<I")
 _CURVE, _POINT = re.compile(rb"(?:K.G.{8})+", re.DOTALL), struct.Struct(">BBBd")
@@ -28,7 +28,7 @@ _CURVE, _POINT = re.compile(rb"(?:K.G.{8})+", re.DOTALL), struct.Struct(">BBBd")
 
 
 class ByteSource(Protocol):
-    """What bytes are read from: an open file, plain or decompressing."""
+    """The source of the bytes: an open file, plain or decompressing."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -52,9 +52,9 @@ class PlainPickle:
         return self._result
 
     def entries(self, key: str | None) -> Iterator[tuple[Any, Any]]:
-        """Hand on each entry of the dict that the next pickle's top-level dict has under ``key``.
+        """Yield each entry of the dict that the next pickle's top-level dict has under ``key``.
 
-        ``so_far`` tells meanwhile, and afterwards, what else the top-level dict holds.
+        During and after this, ``so_far`` holds the other entries of the top-level dict.
         """
         self._reset()
         try:
@@ -62,11 +62,11 @@ class PlainPickle:
         except (IndexError, struct.error):
             raise BadTable(f"{self._file} is damaged or cut short") from None
         except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise BadTable(f"{self._file} holds what is no plain data: {error}") from None
+            raise BadTable(f"{self._file} holds more than plain data: {error}") from None
 
     @property
     def so_far(self) -> dict[Any, Any]:
-        """The top-level dict, as far as it was read, without the entries handed on."""
+        """The top-level dict, as far as it was read, without the entries yielded."""
         if isinstance(self._result, dict):
             return self._result
         level = self._frames[1] if len(self._frames) > 1 else self._stack
@@ -106,9 +106,9 @@ class PlainPickle:
                 yield name, value
 
     def _skim(self) -> int | None:
-        """Read strings, floats and curves, of which files consist; the next opcode but these.
+        """Read strings, floats and curves, of which files mostly consist; the next other opcode.
 
-        None where the buffer wants to be filled up first.
+        None where the buffer must be refilled first.
         """
         buffer, position, refill_at = self._buffer, self._position, self._refill_at
         stack, memo, kept, codes = self._stack, self._memo, self._kept, self._codes
@@ -159,7 +159,7 @@ class PlainPickle:
             yield entries.popitem()
 
     def _refill(self) -> None:
-        """Read on, so that any opcode but the last lies in the buffer as a whole."""
+        """Read on, so that every opcode except the last is complete in the buffer."""
         try:
             more = self._source.read(_CHUNK)
         except (EOFError, OSError) as error:
@@ -171,7 +171,7 @@ class PlainPickle:
             raise IndexError
 
     def _new_text(self, raw: bytes, length: int) -> int:
-        """Decode a string that was not met before, and number it."""
+        """Decode a string that is new, and number it."""
         if length > _LONGEST:
             raise ValueError(f"a string of {length} bytes")
         if len(raw) < length:
@@ -247,20 +247,20 @@ class PlainPickle:
         self._stack.append(self._kept[code] if code else self._passing[index])
 
     def push_global(self, module: str, name: str) -> None:
-        """Put what stands for a global on the stack. Raises BadTable for one not allowed."""
+        """Put the replacement of a global on the stack. Raises BadTable for one not allowed."""
         wanted = f"{module}.{name}"
         if wanted not in ALLOWED:
             raise BadTable(
-                f"{self._file} is refused: it names {wanted!r}, which is no plain data; "
+                f"{self._file} is refused: it names {wanted!r}, which is not plain data; "
                 "nothing in it was run"
             )
         self._stack.append(ALLOWED[wanted])
 
     def reduce(self) -> None:
-        """Call what stands for a global."""
+        """Call the replacement of a global."""
         arguments, function = self.pop(), self.pop()
         if function not in ALLOWED.values() or not isinstance(arguments, tuple):
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of something other than a function")
         self._stack.append(function(*arguments))
 
     def build(self) -> None:

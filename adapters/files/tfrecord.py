@@ -19,14 +19,14 @@ _HEAD, _LENGTH, _SUM = struct.Struct("<QI"), struct.Struct("<Q"), struct.Struct(
 _CHUNK = 4 * 2**20
 """Bytes read at once."""
 _LONGEST = 2**20
-"""A longer record is none of a benchmark's; it is refused before it takes the memory."""
+"""The benchmark's records are shorter; a longer one is refused before it takes the memory."""
 
 
 def read_records(path: Path, progress: Callable[[int, int], None]) -> Iterator[bytes]:
     """The contents of all records in their order, some megabytes in memory at a time.
 
     ``progress`` is told the bytes read and the bytes in all. Raises BadTable, naming the file and
-    the record, counted from 1, for what is cut short, damaged or no such file.
+    the record, counted from 1, for a file that is cut short, damaged or of another kind.
     """
     size, done, number = path.stat().st_size, 0, 0
     rest = b""
@@ -83,9 +83,9 @@ class _Frames:
         return len(self._starts)
 
     def check(self, file: str, before: int) -> None:
-        """Raise BadTable for the first record that is damaged; ``before`` this buffer are so many.
+        """Raise BadTable for the first damaged record; ``before`` records precede the buffer.
 
-        A length is believed after its checksum: the one behind the whole records is checked too.
+        The length behind the last whole record is checked too, before it is used.
         """
         data = np.frombuffer(self._buffer, np.uint8)
         eight = np.full(len(self._heads), _LENGTH.size)
@@ -95,7 +95,7 @@ class _Frames:
         if wrong is not None:
             where = f"the checksum of record {before + wrong + 1} differs"
             if before + wrong == 0 and of_lengths[:1] == [0]:
-                raise BadTable(f"{file} is no TFRecord file: {where}")
+                raise BadTable(f"{file} is not a TFRecord file: {where}")
             raise BadTable(f"{file} is damaged: {where}")
         if len(self._heads) > len(self) and _LENGTH.unpack_from(self.rest)[0] > _LONGEST:
             raise BadTable(
@@ -110,7 +110,7 @@ class _Frames:
     def _differ(
         self, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> list[int]:
-        """Which pieces have another checksum than the one that is stored behind them."""
+        """A mask of the pieces whose checksum differs from the one stored behind them."""
         if not len(starts):
             return []
         behind = (starts + lengths)[:, np.newaxis] + np.arange(_SUM.size)
@@ -138,7 +138,7 @@ def _masked_sums(
 
 
 def _byte_table() -> NDArray[np.uint32]:
-    """What a byte does to the remainder, by the reflected polynomial of Castagnoli."""
+    """The change of the remainder by each byte, for the reflected polynomial of Castagnoli."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1)

@@ -1,4 +1,4 @@
-"""Import the final CIFAR-10 accuracies that the package ``analog-nasbench`` carries.
+"""Import the final CIFAR-10 accuracies of the package ``analog-nasbench``.
 
 AnalogNAS-Bench holds, for all 15,625 cells of NAS-Bench-201, the test accuracy of a network trained
 anew (``baseline_accuracy``), beside accuracies under quantisation and analog noise, which are not
@@ -29,15 +29,15 @@ _MODULE = "analognasbench.data"
 _THEIR_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 _OPERATIONS = tuple(map(OPERATIONS.index, _THEIR_OPERATIONS))
 _EDGES = (0, 1, 3, 2, 4, 5)
-"""Their place of each of our edges; any other order agrees less with NAS-Bench-201 itself."""
+"""The file's position of each of our edges; every other order agrees less with NAS-Bench-201."""
 
 
 class _Record:
-    """Stands for the two classes of the file: a bag of values."""
+    """Replaces the two classes of the file: a bag of values."""
 
 
 class _Reader(pickle.Unpickler):
-    """Knows the two classes of the file, as empty ones, and nothing else."""
+    """An unpickler that knows only the two classes of the file, as empty ones."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == _MODULE and name in ("Architecture", "DriftMeasurement"):
@@ -110,19 +110,19 @@ def _load(path: Path) -> dict[Any, Any]:
         with path.open("rb") as file:
             content = _Reader(file).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise BadTable(f"{path.name} is damaged or no such file: {error}") from None
+        raise BadTable(f"{path.name} is damaged or of another kind: {error}") from None
     if not isinstance(content, dict) or not content:
         raise BadTable(f"{path.name} holds no dict of architectures")
     return content
 
 
 def _accuracies(content: dict[Any, Any], file: str) -> Iterator[tuple[Cell, float]]:
-    """Every cell with its accuracy, percent. Raises BadTable for what is neither."""
+    """Every cell with its accuracy, percent. Raises BadTable for other entries."""
     for key, record in content.items():
         accuracy = getattr(record, "baseline_accuracy", None)
         numbers = isinstance(key, tuple) and len(key) == 6 and all(n in range(5) for n in key)
         if not numbers or not isinstance(accuracy, float) or not 0 <= accuracy <= 100:
-            raise BadTable(f"{file}: {str(key)[:60]} is no cell with an accuracy in percent")
+            raise BadTable(f"{file}: {str(key)[:60]} is not a cell with an accuracy in percent")
         yield Cell(tuple(_OPERATIONS[key[place]] for place in _EDGES)), accuracy
 
 

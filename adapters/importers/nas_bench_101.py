@@ -1,8 +1,8 @@
 """Import ``nasbench_full.tfrecord`` and ``nasbench_only108.tfrecord`` for NAS-Bench-1Shot1.
 
 Ying et al., "NAS-Bench-101", ICML 2019. The full file has every cell by four schedules, the other
-by that of 108 epochs alone. Of 423,624 cells those are kept that the space can reach; the file is
-read once, from its beginning to its end, and never lies in memory.
+only that of 108 epochs. Of 423,624 cells those of the space are kept; the file is read once, from
+its beginning to its end, a part at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NasBench101:
     summary = "nasbench_full.tfrecord or nasbench_only108.tfrecord, the files of NAS-Bench-101"
 
     def recognises(self, path: Path) -> bool:
-        """Whether it is a TFRecord file whose first record begins as a list of a hash does."""
+        """Whether it is a TFRecord file whose first record begins like a list with a hash."""
         if not path.is_file():
             return False
         with path.open("rb") as file:
@@ -38,8 +38,8 @@ class NasBench101:
     def read(self, request: ImportRequest) -> Path:
         """Write the table of the space's cells.
 
-        Raises BadTable, with the file and the record, for what is cut short, damaged or none of the
-        benchmark's, and for a space that is no part of it.
+        Raises BadTable, with the file and the record, for files that are cut short, damaged or of
+        another kind, and for a space outside NAS-Bench-101.
         """
         results, file = SpaceResults(request), request.path.name
         seen: dict[tuple[int, int], int] = {}
@@ -77,7 +77,7 @@ def _check_hash(training: Training) -> None:
 def _take(
     results: SpaceResults, seen: dict[tuple[int, int], int], row: int, training: Training
 ) -> None:
-    """Put a training where it belongs; its seed is its place among those alike, in file order."""
+    """Store a training; its seed is its position among those of its cell and schedule."""
     if training.schedule not in SCHEDULES:
         raise ValueError(f"a schedule of {training.schedule} epochs, not of 4, 12, 36 or 108")
     schedule = SCHEDULES.index(training.schedule)

@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-101 as a Parquet file, one a row: final accuracies, no costs.
+"""Cells of NAS-Bench-101 as a Parquet file, one for each row: final accuracies without costs.
 
 ===========================  ====================================================================
 adjacency_7x7                49 digits 0 or 1, the rows of the matrix one after another; vertices
@@ -9,7 +9,7 @@ test_1, test_2, test_3       their test accuracies
 space                        optional and ignored: a cell is found by its hash in any space
 ===========================  ====================================================================
 
-A cell may stand in several rows, as graphs that are alike have one hash, if their numbers agree.
+A cell may have several rows, since isomorphic graphs have one hash, if their numbers agree.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class NasBench101Cells:
     def read(self, request: ImportRequest) -> Path:
         """Write the table of the space's cells.
 
-        Raises BadTable, with the row, for what is no cell or no accuracy, for a cell that stands
-        there twice with different numbers, and for a space that is no part of NAS-Bench-101.
+        Raises BadTable, with the row, for invalid cells and accuracies, for a cell that occurs
+        twice with different numbers, and for a space outside NAS-Bench-101.
         """
         results = SpaceResults(request)
         sheet = read_sheet(request.path, texts=_TEXTS, needed=_NEEDED, known=(*_NEEDED, "space"))
@@ -87,7 +87,7 @@ class NasBench101Cells:
 
 
 def _rows(sheet: Sheet, results: SpaceResults) -> Iterator[int | None]:
-    """Of each line of the file the row of the table, or None where the space has no such cell."""
+    """The table's row for each line of the file, or None where the space lacks the cell."""
     matrices, digits = sheet.texts("adjacency_7x7")
     operations, names = sheet.texts("operations")
     for line, (matrix, name) in enumerate(zip(matrices, operations, strict=True)):
@@ -118,7 +118,7 @@ def _percent(sheet: Sheet, columns: list[str]) -> NDArray[np.float64]:
     for column in columns:
         values = sheet.numbers(column).astype(np.float64)
         wrong = ~((values >= 0) & (values <= 1))
-        sheet.refuse(wrong, f"{column} is no fraction", values)
+        sheet.refuse(wrong, f"{column} is not a fraction", values)
         found.append(100 * values)
     return np.stack(found, axis=1)
 

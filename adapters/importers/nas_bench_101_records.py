@@ -27,14 +27,14 @@ _FIRST_ACCURACY = 3
 
 
 class Evaluation(NamedTuple):
-    """seconds: of training so far. accuracies: percent, of ``SPLITS``."""
+    """A measurement. seconds: of training so far. accuracies: percent, of ``SPLITS``."""
 
     seconds: float
     accuracies: tuple[float, ...]
 
 
 class Training(NamedTuple):
-    """One record. ``matrix`` is written row by row, ``operations`` labels the ends too."""
+    """One record. ``matrix`` is written row by row, ``operations`` include input and output."""
 
     hash: str
     schedule: int
@@ -45,11 +45,11 @@ class Training(NamedTuple):
     final: Evaluation
 
     def graph(self) -> Graph:
-        """The cell. Raises ValueError where matrix and operations are none."""
+        """The cell. Raises ValueError for an invalid matrix or operations."""
         size = math.isqrt(len(self.matrix))
         names = self.operations.split(",")
         if size < 2 or size * size != len(self.matrix) or len(names) != size:
-            raise ValueError(f"{len(self.matrix)} digits are no matrix of {len(names)} vertices")
+            raise ValueError(f"{len(self.matrix)} digits are not a matrix of {len(names)} vertices")
         if not set(self.matrix) <= {"0", "1"}:
             raise ValueError("the matrix has other digits than 0 and 1")
         digits = [int(digit) for digit in self.matrix]
@@ -57,14 +57,14 @@ class Training(NamedTuple):
 
 
 def hash_of(content: bytes) -> str:
-    """The hash of a record, without a look at the rest where it stands as in the official files."""
+    """The hash of a record, without parsing the rest where it stands as in the official files."""
     if content.startswith(b'["') and content[34:35] == b'"':
         return content[2:34].decode("ascii", "replace")
     return _fields_of_list(content)[0]
 
 
 def read_training(content: bytes) -> Training:
-    """Read a record. Raises ValueError for what is none."""
+    """Read a record. Raises ValueError for invalid content."""
     module_hash, schedule, matrix, operations, message = _fields_of_list(content)
     evaluations: list[Evaluation] = []
     parameters = None
@@ -92,7 +92,7 @@ def _fields_of_list(content: bytes) -> tuple[str, int, str, str, str]:
 def _evaluation(message: bytes) -> Evaluation:
     doubles = {number: value for number, value in _fields(message) if isinstance(value, float)}
     numbers = [doubles.get(_FIRST_ACCURACY + place, math.nan) for place in range(len(SPLITS))]
-    # Proto2 writes what was set, so that a field which is not there was never measured.
+    # Proto2 writes only fields that were set: a missing one was never measured.
     seconds = doubles.get(2, math.nan)
     if not all(0 <= number <= 1 for number in numbers) or not 0 <= seconds < math.inf:
         raise ValueError(f"accuracies {numbers} in {seconds} seconds")

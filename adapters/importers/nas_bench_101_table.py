@@ -17,10 +17,10 @@ from harness.tables.manifest import TableInfo
 from harness.tables.writer import TableWriter
 
 SCHEDULES = (4, 12, 36, 108)
-"""Epochs of the schedules that NAS-Bench-101 trained every cell by."""
+"""Epochs of the schedules with which NAS-Bench-101 trained every cell."""
 
 REPEATS = 3
-"""Trainings of a cell by each schedule; they stand as the seeds 0, 1 and 2."""
+"""Trainings of a cell by each schedule; they become the seeds 0, 1 and 2."""
 
 DATASET = "cifar10"
 
@@ -29,7 +29,7 @@ HALFWAY, FINAL = 0, 1
 
 
 class SpaceResults:
-    """What is found of the space of a request: one row a hash, NaN where nothing was.
+    """The results found for a request's space: one row for each hash, NaN where missing.
 
     ``row``: hash -> row. ``accuracy``: percent, shape (schedules, HALFWAY or FINAL, splits,
     repeats, rows). ``seconds``: of whole trainings, shape (schedules, repeats, rows).

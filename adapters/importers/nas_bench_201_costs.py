@@ -1,4 +1,4 @@
-"""What an architecture costs, from the trials of one schedule in the official record classes."""
+"""The costs of an architecture, from the trials of one schedule in the official record classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def costs(results: Any, dataset: str) -> dict[str, float]:
-    """The costs as the official interface gives them for ``seed=mean``, those that are there."""
+    """The known costs, as the official interface gives them for ``seed=mean``."""
     trials = {seed: results.all_results[dataset, seed] for seed in results.dataset_seed[dataset]}
     times = [trial.get_times() for trial in trials.values()]
     latencies = [trial.get_latency() for trial in trials.values()]
@@ -26,8 +26,8 @@ def costs(results: Any, dataset: str) -> dict[str, float]:
 def _agreed(by_seed: Mapping[int, float]) -> list[float]:
     """The sizes of the trials; that of seed 888 alone where they disagree.
 
-    Some trials carry the size of another network. NATS-Bench since 1.6 trusts seed 888 then; where
-    there is no such trial the size is not known, and is left out.
+    Some trials have the size of another network. NATS-Bench since 1.6 then uses seed 888; without
+    such a trial the size is unknown, and is left out.
     """
     if len({f"{size:.5f}" for size in by_seed.values()}) <= 1:
         return list(by_seed.values())
@@ -35,5 +35,5 @@ def _agreed(by_seed: Mapping[int, float]) -> list[float]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean; of equal values that value, without a rounding error."""
+    """The mean; for equal values that value itself, without a rounding error."""
     return float(values[0]) if len(set(values)) == 1 else fmean(values)

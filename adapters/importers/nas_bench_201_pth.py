@@ -78,7 +78,7 @@ def _open(path: Path, file: str) -> Iterator[PlainPickle]:
             return
         reader = PlainPickle(raw, file)
         if not start.startswith(_PICKLE) or reader.load() != _MAGIC or reader.load() != _PROTOCOL:
-            raise BadTable(f"{file} is no file of torch")
+            raise BadTable(f"{file} is not a file of torch")
         reader.load()
         yield reader
 
@@ -86,7 +86,7 @@ def _open(path: Path, file: str) -> Iterator[PlainPickle]:
 def _member(archive: zipfile.ZipFile, file: str) -> zipfile.ZipExtFile:
     names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(names) != 1:
-        raise BadTable(f"{file} is a ZIP archive, but no file of torch")
+        raise BadTable(f"{file} is a ZIP archive, but not a file of torch")
     return archive.open(names[0])  # type: ignore[return-value]
 
 

@@ -1,8 +1,8 @@
 """Import NATS-Bench's topology space: the single file, or the folder of its fast mode.
 
 Dong, Liu, Musial and Gabrys, "NATS-Bench", TPAMI 2021. ``NATS-tss-v1_0-3ffb9.pickle.pbz2`` holds
-all 15,625 records; ``NATS-tss-v1_0-3ffb9-simple/`` one file for each, beside a file of names. Of a
-folder that lacks some of its files, those that are there are imported.
+all 15,625 records; ``NATS-tss-v1_0-3ffb9-simple/`` one file for each, beside a file of names. If a
+folder lacks some of its files, the others are imported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class NatsBench:
             return False
 
     def read(self, request: ImportRequest) -> Path:
-        """Write the table. Raises BadTable for what is damaged, foreign or would run code."""
+        """Write the table. Raises BadTable for a file that is damaged, foreign or runs code."""
         if request.path.is_dir():
             return _read_folder(request)
         file = request.path.name
@@ -68,7 +68,7 @@ def _read_folder(request: ImportRequest) -> Path:
         raise BadTable(f"{folder} has no {_META}")
     header = _load(meta)
     if not isinstance(header, dict):
-        raise BadTable(f"{_META} is no dict")
+        raise BadTable(f"{_META} is not a dict")
     files = {
         int(match[1]): path
         for path in sorted(folder.iterdir())
@@ -91,7 +91,7 @@ def _load(path: Path) -> object:
 
 
 def _digest(files: list[Path]) -> str:
-    """One digest of many files: of the lines that ``sha256sum`` would print for them."""
+    """One digest of many files, computed from the lines that ``sha256sum`` would print for them."""
     lines = "".join(f"{sha256(path)}  {path.name}\n" for path in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 

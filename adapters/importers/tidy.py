@@ -1,4 +1,4 @@
-"""Tidy files: one result a row, CSV (``.csv``, ``.csv.gz``) or Parquet, whoever measured it.
+"""Tidy files: one result for each row, CSV (``.csv``, ``.csv.gz``) or Parquet.
 
 Results, one row for each cell of each architecture:
 
@@ -7,8 +7,8 @@ architecture     native notation of the space
 dataset, split   names, such as ``cifar10`` and ``ori-test``
 epochs           epochs trained
 accuracy         percent; or, in its place, the two columns ``metric`` and ``value``
-schedule         epochs that the schedule was laid out for; ``epochs`` without it
-seed             training seed; empty, or no such column: a mean over seeds
+schedule         epochs of the full schedule; ``epochs`` by default
+seed             training seed; empty or without this column: a mean over seeds
 index            ignored
 ===============  ==================================================================
 
@@ -16,7 +16,7 @@ Costs, in a second file, one row for each architecture and data set: ``architect
 params_m, flops_m, train_seconds_per_epoch`` and, where they are known, ``validation_seconds,
 latency_seconds``; a field is empty where its cost is unknown.
 
-Anything else in either file is refused with the row that it stands in, the first of data being 1.
+Anything else in either file is refused with its row, counted from 1 without the heading.
 Numbers keep their precision: a float32 column becomes float32 blocks.
 """
 
@@ -46,7 +46,7 @@ Ints = NDArray[np.int64]
 
 
 class TidyImporter:
-    """CSV and Parquet files of one result a row."""
+    """CSV and Parquet files with one result for each row."""
 
     summary = "one result a row, .csv, .csv.gz or .parquet"
 
@@ -55,7 +55,7 @@ class TidyImporter:
         return path.is_file() and path.name.endswith(SUFFIXES)
 
     def read(self, request: ImportRequest) -> Path:
-        """Write the table. Raises BadTable, with file and row, for whatever it does not expect."""
+        """Write the table. Raises BadTable, with file and row, for unexpected content."""
         refuse_existing(request)
         results = _read_results(request.path, request.space)
         costs = None if request.cost is None else _read_costs(request.cost, request.space)
@@ -192,7 +192,7 @@ def _numbered(architectures: list[Any], space: AnySpace) -> tuple[list[Any], Int
 
 
 def _combined(*columns: Ints) -> Ints:
-    """One number for each distinct combination of the columns' values."""
+    """A number for each row that is equal where all columns have equal values."""
     code = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         distinct, inverse = np.unique(column, return_inverse=True)
@@ -201,7 +201,7 @@ def _combined(*columns: Ints) -> Ints:
 
 
 def _again(code: Ints) -> NDArray[np.bool_]:
-    """Where a number stands that stood in an earlier row."""
+    """A mask of the rows whose number occurs in an earlier row."""
     _, first = np.unique(code, return_index=True)
     again = np.ones(len(code), bool)
     again[first] = False
@@ -267,7 +267,7 @@ def _read_costs(path: Path, space: AnySpace) -> _Costs:
     for column, quantity in COSTS.items():
         if sheet.has(column):
             values = sheet.numbers(column)
-            sheet.refuse((values < 0) | np.isinf(values), f"{column} is no cost", values)
+            sheet.refuse((values < 0) | np.isinf(values), f"{column} is not a cost", values)
             quantities[quantity] = values
     return _Costs(
         sheet=sheet,

@@ -1,4 +1,4 @@
-"""A CSV or Parquet file as strict columns: what is not as declared is refused with its row."""
+"""A CSV or Parquet file as strictly typed columns: other content is refused with its row."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class Sheet:
             self.refuse(absent, f"no {column}")
         present = np.where(absent, least, numbers)
         wrong = (present != np.floor(present)) | (present < least) | (present > 2**53)
-        self.refuse(wrong, f"{column} is no whole number from {least} up", numbers)
+        self.refuse(wrong, f"{column} is not a whole number from {least} up", numbers)
         found = present.astype(np.int64)
         return found if empty is None else np.where(absent, empty, found)
 
     def refuse(self, rows: NDArray[np.bool_], why: str, values: NDArray[Any] | None = None) -> None:
-        """Raise BadTable for the first row that is marked, if one is; data begin at row 1."""
+        """Raise BadTable for the first marked row, if there is one; data begin at row 1."""
         if rows.any():
             row = int(np.argmax(rows))
             said = "" if values is None else f": {values[row]:g}"
@@ -84,10 +84,10 @@ class Sheet:
 def read_sheet(
     path: Path, *, texts: Sequence[str], needed: Sequence[str], known: Collection[str]
 ) -> Sheet:
-    """Read a file of the columns ``known``, of which ``needed`` must be there.
+    """Read a file of the columns ``known``, of which ``needed`` are required.
 
-    ``texts`` are never taken for numbers. Raises BadTable for a file that cannot be read, and for
-    columns that are missing, unknown or there twice.
+    ``texts`` are columns of text, never parsed as numbers. Raises BadTable for a file that cannot
+    be read, and for columns that are missing, unknown or there twice.
     """
     try:
         if path.name.endswith(".parquet"):

@@ -1,4 +1,4 @@
-"""The study of a table as a Markdown page. What it concludes is worded by the numbers alone."""
+"""The study of a table as a Markdown page, with conclusions that follow from its numbers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def page(study: Study, *, command: str, picture: str | None) -> str:
         "",
         "Accuracies are in percent, differences and deviations in points. n counts architectures; "
         "tau is Kendall's tau-b. The better half are the architectures at or above the median of "
-        "what is agreed with. Architectures that share their results are tied by that.",
+        "the second column. Architectures that share their results are tied.",
     ]
     if picture:
         lines += ["", f"![Distribution and agreement]({picture})"]
-    lines += _section("How far the architectures lie apart", _spreads(study.spreads))
-    lines += _section("How far the seeds agree", _ceilings(study.ceilings))
+    lines += _section("Spread of the accuracies", _spreads(study.spreads))
+    lines += _section("Agreement between seeds", _ceilings(study.ceilings))
     lines += _section("Validation and test", _agreements(study.validation))
     lines += _section("Shorter trainings and the final test", _agreements(study.epochs))
     lines += _section("Other tables of the space", _agreements(study.others))
@@ -36,7 +36,7 @@ def page(study: Study, *, command: str, picture: str | None) -> str:
 
 
 def conclusions(study: Study) -> Iterator[str]:
-    """Sentences that hold of these numbers, whatever they are."""
+    """Sentences that are true for any numbers of a study."""
     yield (
         f"A leaderboard on this table says how methods compare on {study.name} under its protocol. "
         "It says nothing of other data sets beyond the agreement measured above."
@@ -55,7 +55,7 @@ def conclusions(study: Study) -> Iterator[str]:
         if found.columns == 1:
             yield _on_other(found)
     if not study.others:
-        yield "No other table of the space was at hand: what holds here may not hold elsewhere."
+        yield "No other table of the space was available: what holds here may not hold elsewhere."
 
 
 def _on_noise(spread: Spread, ceiling: NoiseCeiling) -> Iterator[str]:
@@ -66,14 +66,14 @@ def _on_noise(spread: Spread, ceiling: NoiseCeiling) -> Iterator[str]:
     beside = f", and with the mean of the others {_r(sum(rest) / len(rest))}" if rest else ""
     yield (
         f"{spread.place}: one training agrees with another of the same architectures to tau "
-        f"{_r(ceiling.mean)}{beside}. A score that is judged by single trainings cannot be "
-        "expected to do better than that, however good it is."
+        f"{_r(ceiling.mean)}{beside}. Even a perfect score cannot be expected to agree better with "
+        "single trainings."
     )
     within = 2 * spread.best_seed_sd * (2 / spread.seeds) ** 0.5
     relation = (
-        "so that nothing tells two of them apart"
+        "so that no two of them can be told apart"
         if within >= spread.best_range
-        else "so that only those further apart can be told from each other"
+        else "so that only those further apart can be told apart"
     )
     yield (
         f"{spread.place}: the best {TOP_SHARE:.0%} lie within {spread.best_range:.2f} points. "

@@ -170,7 +170,7 @@ def test_what_is_no_npz_file_is_refused_in_plain_words(name: str, tmp_path: Path
     else:
         with path.open("wb") as file:
             np.save(file, np.zeros(3))
-    with pytest.raises(HarnessError, match=r"mine\.npz is damaged .*: it is no \.npz file$"):
+    with pytest.raises(HarnessError, match=r"mine\.npz is damaged .*: it is not a \.npz file$"):
         NPZ.load(path)
 
 

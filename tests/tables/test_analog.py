@@ -71,10 +71,10 @@ def test_cells_are_read_in_their_order(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ({(0,) * 6: Evil()}, "names posix.mkdir"),
-        ({(0,) * 6: Architecture(101.0)}, "no cell with an accuracy"),
-        ({(0,) * 6: Architecture("87")}, "no cell with an accuracy"),
-        ({(0,) * 5: Architecture(87.0)}, "no cell with an accuracy"),
-        ({(0, 0, 0, 0, 0, 5): Architecture(87.0)}, "no cell with an accuracy"),
+        ({(0,) * 6: Architecture(101.0)}, "not a cell with an accuracy"),
+        ({(0,) * 6: Architecture("87")}, "not a cell with an accuracy"),
+        ({(0,) * 5: Architecture(87.0)}, "not a cell with an accuracy"),
+        ({(0, 0, 0, 0, 0, 5): Architecture(87.0)}, "not a cell with an accuracy"),
         ([], "no dict of architectures"),
     ],
 )

@@ -177,7 +177,7 @@ WHOLE = metrics(108, made_up_run(0))
         (b"[" * 5_000, "recursion"),
         (changed(1, "108"), "no list of hash, epochs"),
         (changed(1, 50), "a schedule of 50 epochs, not of 4, 12, 36 or 108"),
-        (changed(2, "0110010"), "7 digits are no matrix of 5 vertices"),
+        (changed(2, "0110010"), "7 digits are not a matrix of 5 vertices"),
         (changed(2, "2" * 25), "the matrix has other digits than 0 and 1"),
         (changed(2, "1" * 25), "matrix must be upper triangular"),
         (changed(2, "0" * 25), "no path leads from the input to the output"),

@@ -74,8 +74,8 @@ def test_cells_are_found_by_their_hash_loose_ends_and_all(tmp_path: Path) -> Non
         ({"adjacency_7x7": "0" * 49}, "no path leads from the input to the output"),
         ({"operations": "c3,mp,c1,c3"}, "is not 5 operations joined by ','"),
         ({"operations": "c3,mp,c1,c3,c5"}, "unknown operation 'c5'; known: c1, c3, mp"),
-        ({"test_2": 83.0}, "test_2 is no fraction: 83"),
-        ({"valid_1": np.nan}, "valid_1 is no fraction: nan"),
+        ({"test_2": 83.0}, "test_2 is not a fraction: 83"),
+        ({"valid_1": np.nan}, "valid_1 is not a fraction: nan"),
         ({"valid_3": 0.5}, "its valid accuracies are not those of the same cell in an earlier row"),
     ],
 )

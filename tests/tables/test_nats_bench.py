@@ -161,7 +161,7 @@ class HasState:
         (CallsBuiltin(), "names '__builtin__.eval'"),
         (HasState(), "HasState"),
         (np.zeros(3), "multiarray._reconstruct"),
-        (np.str_("text"), "'U4' is no number"),
+        (np.str_("text"), "'U4' is not a number type"),
         (2 + 1j, "names '__builtin__.complex'"),
         (b"\xff" * (1 << 17), "a string of"),
     ],

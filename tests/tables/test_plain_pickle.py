@@ -148,7 +148,7 @@ def test_any_bytes_are_read_or_refused(
         (b"\x80\x02(X\x02\x00\x00\x00lsiposix\nsystem\n.", "opcode 0x69"),
         (b"cbuiltins\nset\nX\x01\x00\x00\x00aX\x01\x00\x00\x00bs.", "items for a type"),
         (b"cbuiltins\nset\n}b.", "an object with a state"),
-        (b"K\x01)R.", "a call of what is no function"),
+        (b"K\x01)R.", "a call of something other than a function"),
         (b"\x80\x63N.", "pickle protocol 99"),
         (b"X\x01\x00\x00\x00ar\x09\x00\x00\x00.", "memo indices"),
         (b"Q.", "opcode 0x51"),

@@ -90,7 +90,7 @@ def test_every_changed_byte_is_found(tmp_path: Path) -> None:
         path.write_bytes(changed)
         with pytest.raises(BadTable, match="checksum of record") as caught:
             read(path)
-        assert ("no TFRecord file" in str(caught.value)) == (place < 12)
+        assert ("not a TFRecord file" in str(caught.value)) == (place < 12)
         assert ("record 1 " in str(caught.value)) == (place < first)
 
 
