@@ -39,27 +39,7 @@ class Workshop:
 
     def torch_device(self) -> torch.device:
         """The device. Raises HarnessError for one that this machine lacks."""
-        import torch
-
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise HarnessError(
-                f"there is no device {self.device!r}; give cpu, cuda or cuda:1"
-            ) from None
-        if device.type not in ("cpu", "cuda"):
-            raise HarnessError(f"device {self.device} is not supported; give cpu, cuda or cuda:1")
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise HarnessError(
-                f"device {self.device} was asked for, and torch {torch.__version__} finds no CUDA "
-                "here; leave --device out to run on the CPU"
-            )
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise HarnessError(
-                f"device {self.device} was asked for, and this machine has "
-                f"{torch.cuda.device_count()}, numbered from cuda:0"
-            )
-        return device
+        return torch_device(self.device)
 
     def dataset(self, name: str) -> ImageDataset:
         """The data set registered under that name, loaded once a process."""
@@ -92,14 +72,30 @@ def dataset_digest(dataset: ImageDataset) -> str:
     return found.hexdigest()[:32]
 
 
-def check_device(device: str) -> None:
-    """Raises HarnessError where torch knows no such device, or this machine has none."""
+def torch_device(name: str) -> torch.device:
+    """The device of that name: ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises HarnessError for another name, and for a device that this machine lacks.
+    """
     import torch
 
     try:
-        torch.zeros(1, device=torch.device(device)).item()
-    except (RuntimeError, AssertionError) as error:
-        (reason, *_) = str(error).splitlines() or [type(error).__name__]
-        raise HarnessError(
-            f"device {device!r} cannot be used here: {reason}; `harness doctor` says what can"
-        ) from None
+        device = torch.device(name)
+    except RuntimeError:
+        raise _no_device(name, "that is no device's name") from None
+    if device.type not in ("cpu", "cuda"):
+        raise _no_device(name, "networks are trained on cpu, cuda or cuda:1")
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise _no_device(name, f"torch {torch.__version__} finds no CUDA")
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise _no_device(name, f"there are {count}, numbered from cuda:0")
+    return device
+
+
+def _no_device(name: str, reason: str) -> HarnessError:
+    return HarnessError(
+        f"device {name!r} cannot be used here: {reason}; `harness doctor` says what can, and "
+        "without --device all is done on the CPU"
+    )

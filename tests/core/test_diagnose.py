@@ -106,7 +106,7 @@ def test_the_settings_of_the_protocol_and_of_the_command_reach_the_diagnosis(sui
         (("--row", "darts"), "row darts has several tasks; pick one with --task: 'cells', 'train"),
         (("--row", "darts", "--task", "cell"), "unknown task of suite tiny 'cell'; did you mean"),
         (("--row", "darts", "--profile", "paper"), "takes part in profile paper"),
-        (("--row", "darts", "--device", "cudda"), "there is no device 'cudda'"),
+        (("--row", "darts", "--device", "cudda"), "device 'cudda' cannot be used here"),
         (
             ("--row", "single-path+sampling", "--task", "cells"),
             "single-path has no architecture parameters",

@@ -52,7 +52,7 @@ def test_the_published_shapes() -> None:
 
 def test_a_device_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--trainers", "--device", "abacus"]) == 1
-    assert "no device 'abacus'" in capsys.readouterr().err
+    assert "device 'abacus' cannot be used here" in capsys.readouterr().err
 
 
 def test_a_space_that_is_not_measured() -> None:

@@ -168,7 +168,7 @@ def test_the_command_prints_what_it_found(capsys: pytest.CaptureFixture[str]) ->
         (("--column", "digits/test/mean"), "is not written DATASET/SPLIT/EPOCHS/SEED"),
         (("--column", "digits/test/13/mean"), "13/13"),
         (("--dataset", "digit"), "unknown data set 'digit'; did you mean 'digits'"),
-        (("--device", "warp"), "there is no device 'warp'"),
+        (("--device", "warp"), "device 'warp' cannot be used here"),
         (("--all",), "leave --sample out"),
     ],
 )

@@ -94,13 +94,13 @@ class _Order:
 def _carry_out(plan: BuildPlan, order: _Order) -> None:
     from rich.console import Console
 
-    from harness.resources import check_device
+    from harness.resources import torch_device
     from harness.tables import catalog
     from harness.tables.building.build import failures, train_chunks, write_table
     from harness.tables.building.journal import BuildJournal
     from harness.tables.manifest import Manifest
 
-    check_device(order.device)
+    torch_device(order.device)
     journal = BuildJournal(order.work, plan)
     every, own = plan.chunks(order.seeds), plan.chunks(order.seeds, order.shard)
     with journal.locked():

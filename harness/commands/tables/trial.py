@@ -59,14 +59,14 @@ def trial(  # noqa: PLR0913 - one parameter an option
     from harness.commands.tables.build import reporting
     from harness.protocols.table_training import training_protocol
     from harness.randomness.streams import stream
-    from harness.resources import check_device
+    from harness.resources import torch_device
     from harness.suites.suite import parse_seeds
     from harness.tables import catalog
     from harness.tables.building.plan import BuildPlan
     from harness.tables.building.trial import Sample
     from harness.tables.building.trial import trial as tried
 
-    check_device(device)
+    torch_device(device)
     plan = BuildPlan.of(space, dataset, training_protocol(protocol))
     others = catalog.open_tables(against, space)
     drawn = Sample.draw(plan, sample, stream("trial", seed))

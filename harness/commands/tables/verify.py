@@ -39,10 +39,10 @@ def verify(name: str, sample: int | None, seed: int, device: str) -> int:
 
 def _train_again(table: BenchmarkTable, sample: int, seed: int, device: str) -> int:
     from harness.randomness.streams import stream
-    from harness.resources import check_device
+    from harness.resources import torch_device
     from harness.tables.building.retraining import plan_of, train_again
 
-    check_device(device)
+    torch_device(device)
     plan = plan_of(table)
     verdicts: Counter[str] = Counter()
     for found in train_again(table, plan, sample, stream("train again", seed), device):
