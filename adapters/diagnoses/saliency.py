@@ -28,6 +28,7 @@ from harness.records.spec import RunSpec
 from harness.resources import Workshop
 from harness.runs.plan import Choice, make_plan
 from harness.runs.supernet.run import trained_for
+from harness.storage.files import make_folder, write
 from harness.suites.suite import PROFILES, load
 from harness.supernets.data import Batch
 from harness.supernets.trainers import TrainerMethod
@@ -89,12 +90,12 @@ def draw(wanted: Wanted, output: Path) -> None:
         found = mean_map(trainer, batch, mapper, wanted.starts)
         pictures.append(heat_column(kind.replace("-", "\n"), found))
     steps = cascade(trainer, batch, generator, starts=wanted.starts)
-    output.mkdir(parents=True, exist_ok=True)
-    draw_grid(pictures, output / "maps.png")
-    draw_correlations(steps, output / "sanity.png")
+    make_folder(output)
+    write(output / "maps.png", draw_grid(pictures))
+    write(output / "sanity.png", draw_correlations(steps))
     lost = [heat_column(each.layer, each.maps) for each in steps]
-    draw_grid([pictures[0], *lost], output / "sanity-maps.png")
-    (output / "sanity.md").write_text(table(steps), encoding="utf-8")
+    write(output / "sanity-maps.png", draw_grid([pictures[0], *lost]))
+    write(output / "sanity.md", table(steps).encode())
     click.echo(table(steps))
 
 

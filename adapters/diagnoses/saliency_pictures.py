@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from adapters.diagnoses.saliency_sanity import Randomised
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
     from adapters.trainers.sanas.maps import Pixels
@@ -44,8 +45,8 @@ def heat_column(title: str, maps: Tensor) -> Column:
     return Column(title, np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0))
 
 
-def draw_grid(columns: Sequence[Column], file: Path) -> None:
-    """A row for each image, a column for each kind of picture, as PNG."""
+def draw_grid(columns: Sequence[Column]) -> bytes:
+    """A row for each image, a column for each kind of picture; the bytes of a PNG."""
     from matplotlib.figure import Figure
 
     rows = len(columns[0].pictures)
@@ -59,11 +60,11 @@ def draw_grid(columns: Sequence[Column], file: Path) -> None:
             axes.set_yticks([])
             if row == 0:
                 axes.set_title(column.title, fontsize="small")
-    figure.savefig(file, format="png", dpi=120)
+    return _png(figure)
 
 
-def draw_correlations(found: Sequence[Randomised], file: Path) -> None:
-    """Mean rank correlation, and its deviation over images, as layer after layer is lost."""
+def draw_correlations(found: Sequence[Randomised]) -> bytes:
+    """Mean rank correlation, and its deviation over images, as layer after layer is lost: PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.0 + 0.8 * len(found), 3.0), layout="constrained")
@@ -76,7 +77,13 @@ def draw_correlations(found: Sequence[Randomised], file: Path) -> None:
     axes.axhline(0.0, color="grey", linewidth=0.8)
     axes.set_xlabel("randomised down to")
     axes.set_ylabel("rank correlation of magnitudes")
-    figure.savefig(file, format="png", dpi=120)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
+    return drawn.getvalue()
 
 
 def table(found: Sequence[Randomised]) -> str:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from adapters.importers.nas_bench_201_costs import costs
 from harness.errors import BadArchitecture, BadTable
 from harness.spaces import AnySpace
+from harness.storage.files import make_folder
 from harness.tables.importing import ImportRequest, refuse_costs, refuse_existing
 from harness.tables.manifest import BlockId, TableInfo
 from harness.tables.writer import TableWriter
@@ -74,7 +75,7 @@ def write_table(request: ImportRequest, records: Records, info: Callable[[str], 
     if first is None:
         raise BadTable(f"{records.file} holds no results")
     parent = request.folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     with ExitStack() as scratch:
         collected = _Collected(records, names, scratch, parent)
         for done, (index, record) in enumerate(chain([first], records.entries), start=1):

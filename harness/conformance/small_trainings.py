@@ -27,7 +27,7 @@ from harness.conformance.toy_supernet import (
 from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.spaces import NetworkShape
-from harness.supernets import training
+from harness.storage import artefacts
 from harness.supernets.data import SupernetData
 from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import AnySupernetSpace
@@ -98,7 +98,7 @@ class SmallTraining:
         parts["trainers", self.name] = self.trainer  # type: ignore[assignment]
         data = self.data
         with registered(parts), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+            patch.setattr(artefacts, "CHECKPOINT_SECONDS", -1.0)
             for epochs in cut:
                 report = _cut_after(epochs / self.frame.epochs)
                 with pytest.raises(Cut):

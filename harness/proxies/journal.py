@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.storage.files import append, make_folder
+from harness.storage.locks import locked
 
 Scores = dict[str, float | None]
 """Proxy -> its score, None where that does not exist."""
@@ -33,21 +33,10 @@ class ScoreJournal:
         Raises HarnessError where another process writes it, where it is of another study, and
         where it cannot be written.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("ab")
-        except OSError as error:
-            raise HarnessError(f"{self.path} cannot be written: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HarnessError(
-                    f"another process writes {self.path}; wait for it, or give this study another "
-                    "--seed"
-                ) from None
-            self._drop_cut_line()
-            if not self.path.stat().st_size:
+        make_folder(self.path.parent)
+        busy = f"another process writes {self.path}; wait for it, or give this study another --seed"
+        with locked(self.path.with_suffix(".lock"), busy=busy):
+            if not self._whole_lines():
                 self._append(self._about)
             yield
 
@@ -76,15 +65,13 @@ class ScoreJournal:
         )
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        line = json.dumps(content, allow_nan=False) + "\n"
-        with self.path.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append(self.path, f"{json.dumps(content, allow_nan=False)}\n".encode())
 
-    def _drop_cut_line(self) -> None:
-        text = self.path.read_bytes()
+    def _whole_lines(self) -> bool:
+        """Whether there are any; a last one that was cut off is dropped."""
+        text = self.path.read_bytes() if self.path.exists() else b""
         whole = text.rfind(b"\n") + 1
         if whole < len(text):
             with self.path.open("r+b") as file:
                 file.truncate(whole)
+        return whole > 0

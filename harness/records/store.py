@@ -23,6 +23,7 @@ from harness.records import codec
 from harness.records.record import RunRecord
 from harness.records.schema import APPLICATION, RUN_COLUMNS, SCHEMA, UPGRADES, VERSION
 from harness.records.spec import RunSpec
+from harness.storage.files import make_folder
 
 CLAIM_SECONDS = 120.0
 """A claim that was not renewed for so long is free, should its process live on another machine."""
@@ -55,7 +56,7 @@ class RunStore:
         if not path.exists():
             if not create:
                 raise StoreError(f"there is no run store at {path}")
-            _make_folder(path.parent)
+            make_folder(path.parent)
         writable = create or os.access(path.parent, os.W_OK)
         with _explained(path):
             connection = _connect(path, writable=writable)
@@ -257,13 +258,6 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise StoreError(f"{path} is a database of another program, not a run store")
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"folder {folder} cannot be made: {error.strerror}") from error
 
 
 def _owner() -> str:

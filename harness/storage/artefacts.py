@@ -7,16 +7,19 @@ others that want it wait, and find it made. What is half made is gone on with.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
-import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.storage.files import make_folder, remove_partial, write
+from harness.storage.locks import locked
 
 RESULT = "result.json"
+CHECKPOINT_SECONDS = 20.0
+"""How much work an interruption may cost, besides the epoch that it falls into."""
 
 
 class Artefact:
@@ -32,20 +35,13 @@ class Artefact:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process out; wait for one that is in. The lock dies with its process.
+        """Keep every other process out; wait for one that is in.
 
         Raises HarnessError where the folder cannot be made.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("a")
-        except OSError as error:
-            raise HarnessError(
-                f"folder {self.folder} cannot be written: {error.strerror}; "
-                "NAS_HARNESS_HOME names another place"
-            ) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        make_folder(self.folder)
+        with locked(self.folder / "lock"):
+            remove_partial(self.folder)
             yield
 
     def load(self, device: Any = "cpu") -> dict[str, Any] | None:
@@ -74,7 +70,7 @@ class Artefact:
 
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
-        _replace(self._state, buffer.getbuffer())
+        write(self._state, buffer.getbuffer())
 
     def result(self) -> bytes | None:
         """What ``finish`` wrote, None before that."""
@@ -83,24 +79,24 @@ class Artefact:
 
     def finish(self, result: bytes) -> None:
         """Keep what came of it, readable without torch. Raises HarnessError on a full disk."""
-        _replace(self.folder / RESULT, result)
+        write(self.folder / RESULT, result)
+
+
+class Checkpoints:
+    """Saves the state of a training now and then, and at its end."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._artefact = artefact
+        self._saved = time.monotonic()
+
+    def epoch_done(self, state: Callable[[], Mapping[str, Any]], *, last: bool) -> None:
+        """Save the state where it is time to. Raises HarnessError on a full disk."""
+        if last or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+            self._artefact.save(state())
+            self._saved = time.monotonic()
 
 
 def results(root: Path, kind: str) -> Iterator[tuple[Path, bytes]]:
     """The file and content of every finished artefact's result, in the order of identities."""
     for path in sorted((root / kind).glob(f"*/{RESULT}")):
         yield path, path.read_bytes()
-
-
-def _replace(path: Path, content: bytes | memoryview) -> None:
-    """Write a file, all of it or nothing."""
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise HarnessError(f"{path} cannot be written: {error.strerror}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import HarnessError
+from harness.storage.files import explained
 
 
 @contextmanager
@@ -21,12 +22,11 @@ def locked(path: Path, *, busy: str = "") -> Iterator[None]:
     Raises HarnessError there, and where the file cannot be made.
     """
     lock = FileLock(path, timeout=0 if busy else -1)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise HarnessError(busy) from None
-    except OSError as error:
-        raise HarnessError(f"cannot lock {path}: {error.strerror or error}") from error
+    with explained("lock", path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise HarnessError(busy) from None
     try:
         yield
     finally:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.resources import Report
 from harness.spaces import NetworkShape
-from harness.storage.artefacts import Artefact
+from harness.storage.artefacts import Artefact, Checkpoints
 from harness.supernets.data import SeedBatches, SupernetData
 from harness.supernets.driver import Driver, Epoch
 from harness.supernets.evaluation import evaluate
@@ -25,8 +25,6 @@ from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
 
 KIND = "supernets"
-CHECKPOINT_SECONDS = 20.0
-"""How much work an interruption may cost, besides the epoch that it falls into."""
 VERSION = 1
 """Raised whenever a change of the loop changes a trained supernet."""
 
@@ -168,17 +166,15 @@ def _train(
     recipe, trainer = trained.recipe, trained.trainer
     name = f"{recipe.trainer} on {recipe.space}, seed {recipe.seed},"
     driver = Driver(trainer, SeedBatches(data, trainer.context.streams), name)
-    fresh, saved = 0, time.monotonic()
+    checkpoints, fresh = Checkpoints(artefact), 0
     for epoch in driver.run(done, lambda share: report("training the supernet", share)):
         if epoch.following > epoch.number:
             _note(trained, epoch, data)
         else:
             trained.log.go_back(epoch.following, epoch.seconds)
         fresh += 1
-        last = epoch.following >= recipe.frame.epochs
-        if last or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            artefact.save(_state(trained, epoch.following))
-            saved = time.monotonic()
+        state = partial(_state, trained, epoch.following)
+        checkpoints.epoch_done(state, last=epoch.following >= recipe.frame.epochs)
     return dataclasses.replace(trained, fresh_epochs=fresh)
 
 

@@ -5,7 +5,6 @@ This module loads pyarrow and is imported only where a table is written out or t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from pyarrow import csv, parquet
 
 from harness.errors import HarnessError, MissingCell
 from harness.spaces import Epochs
+from harness.storage.files import whole_file
 from harness.tables.manifest import BlockEntry
 from harness.tables.table import BenchmarkTable
 
@@ -158,16 +158,16 @@ def _writer(path: Path, schema: Any) -> Iterator[Any]:
         raise HarnessError(f"{path}: export writes {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
         raise HarnessError(f"{path}: no such folder as {path.parent}")
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as work:
-        part = Path(work) / path.name
+    with whole_file(path) as file:
         if path.name.endswith(".parquet"):
-            with parquet.ParquetWriter(part, schema) as writer:
+            with parquet.ParquetWriter(file, schema) as writer:
                 yield writer
-        else:
-            compression = "gzip" if path.name.endswith(".gz") else None
+        elif path.name.endswith(".gz"):
             with (
-                pa.output_stream(str(part), compression=compression) as stream,
+                pa.CompressedOutputStream(file, "gzip") as stream,
                 csv.CSVWriter(stream, schema) as writer,
             ):
                 yield writer
-        part.replace(path)
+        else:
+            with csv.CSVWriter(file, schema) as writer:
+                yield writer

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from harness.errors import BadTable
 from harness.spaces import AnySpace
+from harness.storage.files import WholeFolder
 from harness.tables.files import little_endian, sha256, write_digests
 from harness.tables.manifest import (
     ARCHITECTURES,
@@ -84,13 +83,11 @@ class TableWriter:
             ARCHITECTURES: np.array(texts, dtype=np.bytes_),
         }
         self._pending: dict[BlockId | _CostId, _Pending] = {}
-        self._work: Path | None = None
+        self._table = WholeFolder(folder)
 
     def __enter__(self) -> TableWriter:
-        parent = self._folder.parent
-        parent.mkdir(parents=True, exist_ok=True)
-        self._work = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}-", dir=parent))
-        (self._staging / "blocks").mkdir(parents=True)
+        self._table.__enter__()
+        (self._table.content / "blocks").mkdir()
         return self
 
     def __exit__(
@@ -100,9 +97,7 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         self._pending.clear()
-        if self._work is not None:
-            shutil.rmtree(self._work)
-            self._work = None
+        self._table.__exit__(kind, error, trace)
 
     def block(
         self,
@@ -146,7 +141,7 @@ class TableWriter:
 
     def finish(self) -> Path:
         """Digest everything, write the manifest and move the table into place."""
-        staging = self._staging
+        staging = self._table.content
         for name, array in self._index.items():
             np.save(staging / name, array, allow_pickle=False)
         blocks, costs = self._entries()
@@ -161,14 +156,9 @@ class TableWriter:
             costs=tuple(costs),
         )
         manifest.write(staging)
-        self._move_into_place()
+        self._refuse_overwriting()
+        self._table.take_place()
         return self._folder
-
-    @property
-    def _staging(self) -> Path:
-        if self._work is None:
-            raise RuntimeError("a TableWriter is used inside its with block")
-        return self._work / "new"
 
     def _allocate(
         self,
@@ -183,7 +173,7 @@ class TableWriter:
         if kind.name not in DTYPES:
             raise ValueError(f"dtype {kind.name} is none of {', '.join(DTYPES)}")
         file = f"blocks/{len(self._pending):03d}.npy"
-        path = self._staging / file
+        path = self._table.content / file
         array = np.lib.format.open_memmap(path, mode="w+", dtype=little_endian(kind), shape=shape)
         _reserve(path)
         array[...] = np.nan
@@ -195,7 +185,7 @@ class TableWriter:
         blocks: list[BlockEntry] = []
         costs: list[CostEntry] = []
         for identity, (file, epochs, array) in self._pending.items():
-            path = self._staging / file
+            path = self._table.content / file
             if all(np.isnan(row).all() for row in np.atleast_2d(array)):
                 path.unlink()
                 continue
@@ -214,21 +204,6 @@ class TableWriter:
     def _refuse_overwriting(self) -> None:
         if self._folder.exists() and not self._replace:
             raise already_there(self._folder)
-
-    def _move_into_place(self) -> None:
-        """Swap by renaming: the old table is gone only after the new one is there."""
-        self._refuse_overwriting()
-        staging = self._staging
-        if not self._folder.exists():
-            staging.rename(self._folder)
-            return
-        old = staging.parent / "old"
-        self._folder.rename(old)
-        try:
-            staging.rename(self._folder)
-        except BaseException:
-            old.rename(self._folder)
-            raise
 
 
 def already_there(folder: Path) -> BadTable:

@@ -26,7 +26,7 @@ from harness.randomness.on_torch import Streams, repeatable, torch_seeded
 from harness.randomness.streams import stream
 from harness.resources import Report, dataset_digest, silent
 from harness.spaces import AnySpace, NetworkShape, SearchSpace
-from harness.storage.artefacts import Artefact
+from harness.storage.artefacts import Artefact, Checkpoints
 from harness.training import evaluation
 from harness.training.augmentation import Augmentation, to_device
 from harness.training.device import placed
@@ -34,8 +34,6 @@ from harness.training.evaluation import Evaluation, Tally
 from harness.training.results import KIND, TrainedResult, decode, encode
 from harness.training.sgd import check_loss, clip_gradient, set_learning_rate, sgd
 
-CHECKPOINT_SECONDS = 20.0
-"""How much work an interruption may cost, besides the epoch that it falls into."""
 VERSION = 1
 """Raised whenever a change of code changes a trained result."""
 
@@ -163,14 +161,11 @@ def _train(
     state = artefact.load(device)
     if state is not None:
         training.take_up(state)
-    epochs, saved = request.protocol.epochs, time.monotonic()
+    epochs, checkpoints = request.protocol.epochs, Checkpoints(artefact)
     for epoch in range(training.done, epochs):
         for share in training.epoch(epoch):
             report("training the architecture", (epoch + share) / epochs)
-        last = epoch + 1 == epochs
-        if last or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            artefact.save(training.state())
-            saved = time.monotonic()
+        checkpoints.epoch_done(training.state, last=epoch + 1 == epochs)
     return training.result()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -40,8 +40,8 @@ def panels(table: BenchmarkTable, others: Sequence[BenchmarkTable]) -> list[Pane
     return found
 
 
-def draw(table: BenchmarkTable, others: Sequence[BenchmarkTable], file: Path) -> None:
-    """Draw the panels into a PNG file, three a row."""
+def draw(table: BenchmarkTable, others: Sequence[BenchmarkTable]) -> bytes:
+    """The panels as a PNG file, three a row."""
     from matplotlib.figure import Figure
 
     shown = panels(table, others)
@@ -57,7 +57,9 @@ def draw(table: BenchmarkTable, others: Sequence[BenchmarkTable], file: Path) ->
         else:
             axes.hexbin(panel.x, panel.y, gridsize=50, bins="log", mincnt=1, cmap="viridis")
             axes.set_title(f"n = {len(panel.x):,}", fontsize="small")
-    figure.savefig(file, format="png", dpi=100)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)
+    return drawn.getvalue()
 
 
 def _together(x_label: str, x: Array, y_label: str, y: Array) -> Panel:

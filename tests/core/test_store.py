@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import StoreError
+from harness.errors import HarnessError, StoreError
 from harness.records.record import History, RunRecord, Trajectory
 from harness.records.schema import VERSION
 from harness.records.spec import RunSpec
@@ -240,7 +240,7 @@ def add_many(store: RunStore) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(HarnessError, match="cannot make"):
         RunStore.open(tmp_path / "file" / "runs.sqlite", create=True)
     with pytest.raises(StoreError, match="--store"):
         RunStore.open(tmp_path, create=True)

@@ -186,10 +186,8 @@ import os, signal, sys
 from adapters.selectors.validation import Validation
 from harness import cli
 from harness.storage import artefacts
-from harness.training import scratch
-from harness.supernets import training
 
-training.CHECKPOINT_SECONDS = scratch.CHECKPOINT_SECONDS = 0.0
+artefacts.CHECKPOINT_SECONDS = 0.0
 kind, save, look, seen = sys.argv[1], artefacts.Artefact.save, Validation.__call__, []
 
 def die():

@@ -15,8 +15,8 @@ import torch
 from adapters.spaces import darts
 from harness import registry
 from harness.errors import HarnessError, NotApplicable
+from harness.storage import artefacts
 from harness.storage.artefacts import Artefact
-from harness.training import scratch
 from harness.training.scratch import EvaluationRequest, train_architecture
 from tests.docs.pages import ROOT
 from tests.evaluation.toys import (
@@ -61,7 +61,7 @@ def test_a_killed_training_goes_on_to_the_same_numbers(
     last: int,
     checkpoint_seconds: float,
 ) -> None:
-    monkeypatch.setattr(scratch, "CHECKPOINT_SECONDS", checkpoint_seconds)
+    monkeypatch.setattr(artefacts, "CHECKPOINT_SECONDS", checkpoint_seconds)
     request = toy_request(cutout=4, crop_padding=1, flip=True, drop_path=0.2)
     whole = train(request, tmp_path / "whole")
     with pytest.raises(Stop):

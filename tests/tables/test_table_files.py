@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.errors import BadTable
+from harness.errors import BadTable, HarnessError
 from harness.spaces import Epochs
 from harness.tables.manifest import TableInfo
 from harness.tables.table import BenchmarkTable
@@ -252,11 +253,11 @@ def test_a_failed_replacement_keeps_the_old_table(
 
     def fails_into_place(self: Path, target: Path) -> Path:
         if self.name == "new":
-            raise OSError("no space left on device")
+            raise OSError(errno.ENOSPC, "no space left on device")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fails_into_place)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(HarnessError, match=f"cannot write {folder}: no space left"):
         write_toys(folder, replace=True)
     assert files_of(folder) == before
     assert list(tmp_path.iterdir()) == [folder]

@@ -32,6 +32,7 @@ def study(name: str, against: tuple[str, ...], output: Path | None) -> None:
 
     The page is Markdown.
     """
+    from harness.storage.files import make_folder, write
     from harness.tables import catalog
     from harness.tables.study import study as studied
     from leaderboards.studies.table_page import page
@@ -48,11 +49,11 @@ def study(name: str, against: tuple[str, ...], output: Path | None) -> None:
         return
     if output.suffix != ".md":
         raise HarnessError(f"{output}: the page is Markdown, its file ends in .md")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     picture = output.with_suffix(".png")
-    draw(table, others, picture)
+    write(picture, draw(table, others))
     command = f"harness tables study {name}{chosen} --output {output.as_posix()}"
-    output.write_text(page(found, command=command, picture=picture.name), encoding="utf-8")
+    write(output, page(found, command=command, picture=picture.name).encode())
     click.echo(f"wrote {output} and {picture}")
 
 

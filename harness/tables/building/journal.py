@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,8 @@ import numpy as np
 
 from harness.errors import BadTable, HarnessError
 from harness.provenance import of_process
+from harness.storage.files import make_folder, remove_partial, whole_file, write
+from harness.storage.locks import locked
 from harness.tables.building.contract import TrainedBatch
 from harness.tables.building.plan import BuildPlan, Chunk
 
@@ -24,9 +24,8 @@ _DESCRIPTION = "build.json"
 class BuildJournal:
     """The folder of a build.
 
-    A chunk's file appears whole or not at all: it is written under another name, brought to the
-    disk, and renamed. Seeds are no part of the folder's identity; more can be added later.
-    Raises HarnessError where the folder belongs to another build.
+    A chunk's file appears whole or not at all. The folder's identity leaves seeds out: more can be
+    added later. Raises HarnessError where the folder belongs to another build.
     """
 
     def __init__(self, folder: Path, plan: BuildPlan) -> None:
@@ -44,14 +43,13 @@ class BuildJournal:
 
         Raises HarnessError where another process holds it.
         """
-        with (self.folder / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HarnessError(
-                    f"another process builds in {self.folder}; wait for it, or give this one its "
-                    "own folder and a --shard"
-                ) from None
+        busy = (
+            f"another process builds in {self.folder}; wait for it, or give this one its "
+            "own folder and a --shard"
+        )
+        with locked(self.folder / "lock", busy=busy):
+            for folder in (self.folder, *self.folder.glob("seed-*")):
+                remove_partial(folder)
             yield
 
     def holds(self, chunk: Chunk) -> bool:
@@ -61,9 +59,8 @@ class BuildJournal:
     def write(self, chunk: Chunk, batch: TrainedBatch) -> None:
         """Record a finished chunk; when this returns it survives a crash of the machine."""
         path = self._path(chunk)
-        path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
-        with unfinished.open("wb") as file:
+        make_folder(path.parent)
+        with whole_file(path) as file:
             np.savez_compressed(
                 file,
                 keys=np.array(self._plan.keys(chunk), np.int64),
@@ -72,14 +69,6 @@ class BuildJournal:
                 seconds=batch.seconds,
                 failures=np.array(batch.failures, np.str_),
             )
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def read(self, chunk: Chunk) -> TrainedBatch:
         """A finished chunk. Raises BadTable where its file is damaged or of other architectures."""
@@ -117,11 +106,9 @@ class BuildJournal:
         """What is built here: written by the first, of the same identity for all others."""
         path = self.folder / _DESCRIPTION
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             description = self._description()
-            unfinished = path.with_suffix(f".{os.getpid()}")
-            unfinished.write_text(json.dumps(description, indent=2) + "\n", "utf-8")
-            unfinished.replace(path)
+            write(path, f"{json.dumps(description, indent=2)}\n".encode())
             return description
         try:
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
