@@ -1,4 +1,4 @@
-"""params and flops: the sizes that every other proxy has to beat."""
+"""params and flops: network sizes as proxies, the baselines of all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.proxies.contract import ProxyBatch
 
 
 class Params:
-    """How many parameters there are, all of them; buffers are none."""
+    """The number of all parameters; buffers do not count."""
 
     summary = "number of parameters"
     source = "a count"

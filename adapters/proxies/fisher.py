@@ -13,8 +13,8 @@ class Fisher:
     """Half the mean over images of (sum over positions of activation x gradient) squared.
 
     The activations are the outputs of convolutions and linear layers. Each channel's value is
-    summed once for every weight that leads into the channel, because the published code gives it
-    to all of them; a wide layer counts for more by that.
+    summed once for every weight that leads into the channel, as in the published code, so that a
+    wide layer counts for more.
     """
 
     summary = "squared activation x gradient of each channel, times its weights"
@@ -35,9 +35,9 @@ class Fisher:
         def keep(layer: nn.Module, inputs: object, output: Tensor) -> Tensor:
             assert isinstance(layer, nn.Conv2d | nn.Linear)
             weights.append(layer.weight[0].numel())
-            # Where nothing before it needs a gradient, gradients begin at this output.
+            # If nothing before this output needs a gradient, gradients begin here.
             activations.append(output if output.requires_grad else output.requires_grad_())
-            # A copy goes on, because what follows may write into it.
+            # A copy is passed on, because later operations may write into it.
             return output.clone()
 
         for layer in layers(copy):
@@ -50,7 +50,7 @@ class Fisher:
 
 
 def _channels(activation: Tensor, gradient: Tensor) -> Tensor:
-    """Shape (channels,), of two tensors of shape (n, channels) or (n, channels, ...)."""
+    """Scores of shape (channels,) of tensors of shape (n, channels) or (n, channels, ...)."""
     product = activation * gradient
     if product.dim() > 2:
         product = product.flatten(2).sum(2)

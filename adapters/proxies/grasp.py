@@ -13,8 +13,8 @@ class Grasp:
     """The sum of -w (Hg), g being the loss gradient and H its Hessian, both of the same batch.
 
     The sign is that of zero-cost-nas, by which higher is better; pruning uses the opposite. Hg is
-    the gradient of g'g with one g held fixed. The published code runs the network twice to have
-    both g; they are the same number, so once is enough.
+    the gradient of g'g with one g held fixed. The published code runs the network twice for the
+    two g; they are equal, so one run is enough.
     """
 
     summary = "sum of -weight x (Hessian x gradient)"

@@ -1,4 +1,4 @@
-"""jacob_cov: how differently a network answers to a change of different images."""
+"""jacob_cov: how much a network's input gradients differ between images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FLOOR = 1e-5
 
 
 class JacobCov:
-    """From the correlations between the images' gradients of the summed logits.
+    """A score of the correlations between the images' gradients of the summed logits.
 
     -sum(log(v + k) + 1 / (v + k)) over the eigenvalues v of the correlation matrix, k = 1e-5. It is
-    highest where the gradients are uncorrelated. None where an image's gradient is constant over
-    its pixels, zero above all: it has no correlation with any other.
+    highest where the gradients are uncorrelated. None if an image's gradient is constant over its
+    pixels (in most cases zero), because its correlations are undefined.
     """
 
     summary = "how uncorrelated the gradients of different images are"
@@ -38,7 +38,7 @@ class JacobCov:
 
 
 def _score(jacobian: NDArray[np.float64]) -> float | None:
-    """Of the gradients, shape (n, pixels)."""
+    """The score of gradients of shape (n, pixels)."""
     with np.errstate(over="ignore", invalid="ignore"):
         centred = jacobian - jacobian.mean(1, keepdims=True)
         norms = np.linalg.norm(centred, axis=1, keepdims=True)

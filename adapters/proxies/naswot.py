@@ -1,4 +1,4 @@
-"""naswot: into how many linear regions a network's ReLUs put the images of a batch."""
+"""naswot: how well a network's ReLUs separate the images of a batch into linear regions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Naswot:
 
 
 def _relu_outputs(output: Tensor) -> Iterator[Tensor]:
-    """What each ReLU gave out, module or function, found by walking back from the output."""
+    """The output of each ReLU, module or function, found by walking back from the logits."""
     waiting, seen = [output.grad_fn], set()
     while waiting:
         node = waiting.pop()

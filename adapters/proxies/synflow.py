@@ -16,18 +16,18 @@ _SOURCE = (
 )
 
 _HALF = 700
-"""What the logarithm takes out of the input and out of the output, as a power of two."""
+"""The exponent of two by which ``LogSynflow`` scales input and output down."""
 
 
 class Synflow:
     """The sum of |w dR/dw|, R being the summed logits of one image of ones.
 
     All parameters and buffers are replaced by their absolute values and computed with in double
-    precision. Batch norm is taken out, because it would make up for the strength of a path;
-    synflow-bn keeps it.
+    precision. Batch norm is removed, because it would equalise the strengths of paths; synflow-bn
+    keeps it.
 
-    The score grows exponentially with depth: above 1.8e308 it is None, and only its logarithm is
-    left, synflow-log.
+    The score grows exponentially with depth: above 1.8e308 it is None, and only its logarithm,
+    synflow-log, can be computed.
     """
 
     batch = 1
@@ -46,11 +46,10 @@ class Synflow:
 
 
 class LogSynflow:
-    """The natural logarithm of synflow, which ranks alike and exists for far deeper networks.
+    """The natural logarithm of synflow: the same ranking, also for far deeper networks.
 
-    Where synflow overflows, input and biases are scaled down by a power of two and so is the
-    output; both scale the score and nothing else, and are put back in the logarithm. It is None
-    where synflow is zero.
+    Where synflow overflows, input, biases and output are scaled down by a power of two; this only
+    scales the score, and is corrected in the logarithm. None where synflow is zero.
     """
 
     summary = "logarithm of synflow, for networks whose synflow overflows"

@@ -1,4 +1,4 @@
-"""What all proxies share: a copy of the network to work on, its logits, its weights, its loss."""
+"""Shared code of proxies: a copy of the network to work on, its logits, weights and loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.randomness.on_torch import torch_seeded
 
 
 def working_copy(network: nn.Module, *, weights_need_gradients: bool = True) -> nn.Module:
-    """A copy in training mode, without gradients; whatever is done to it leaves the original.
+    """A copy in training mode, without gradients; changes of it do not affect the original.
 
     Published scores are those of new networks, which are in training mode.
     """
@@ -46,7 +46,7 @@ def loss(network: nn.Module, batch: ProxyBatch, generator: torch.Generator) -> T
 def gradients(
     value: Tensor, inputs: Sequence[Tensor], *, create_graph: bool = False
 ) -> tuple[Tensor, ...]:
-    """The gradient of ``value`` in each input; zeros for an input that it does not depend on."""
+    """The gradient of ``value`` in each input; zeros for inputs without influence on it."""
     if not value.requires_grad:
         return tuple(map(torch.zeros_like, inputs))
     return torch.autograd.grad(
@@ -55,18 +55,18 @@ def gradients(
 
 
 def total(terms: Sequence[Tensor]) -> float | None:
-    """The sum of all entries of all tensors; None where there is no tensor or no finite sum."""
+    """The sum of all entries of all tensors; None without tensors or if it is not finite."""
     if not terms:
         return None
     try:
         return finite(math.fsum(term.sum().item() for term in terms))
     except (OverflowError, ValueError):
-        # fsum's word for finite terms whose sum is too large, and for infinities of both signs.
+        # Raised for finite terms whose sum is too large, and for infinities of both signs.
         return None
 
 
 def finite(value: float) -> float | None:
-    """A number that exists, or None."""
+    """The number, or None if it is NaN or infinite."""
     return value if math.isfinite(value) else None
 
 

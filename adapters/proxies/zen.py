@@ -1,4 +1,4 @@
-"""zen: how strongly a network with Gaussian weights answers to a small change of its input."""
+"""zen: how strongly a network with Gaussian weights reacts to a small change of its input."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _REPEATS = 32
 
 
 class Zen:
-    """Mean over 32 repeats of log |f(x) - f(x + 0.01 y)| and the logarithms of what BN divided by.
+    """Mean over 32 repeats of log |f(x) - f(x + 0.01 y)| and the logs of batch norms' divisors.
 
     In each repeat all weights are drawn from the standard normal distribution, and so are x and y,
     16 images each of the batch's form; neither the network's own weights nor the batch's content
     matter. f is the last feature map before global pooling: the last output of four dimensions
-    and more than one pixel that any module gives. The first logarithm is that of the change's
+    and more than one pixel of any module. The first logarithm is that of the change's
     absolute sum, mean over the images; the others are log sqrt(mean running variance) of every
-    2-d batch norm, whose statistics go on over the repeats, as published.
+    2-d batch norm, whose statistics accumulate over the repeats, as published.
 
-    None where there is no feature map, where it does not change, and where a batch norm keeps no
+    None if the network lacks a feature map, if the map does not change, or if a batch norm lacks a
     running variance.
     """
 
@@ -59,7 +59,7 @@ class Zen:
 
 
 def _watch_features(network: nn.Module) -> list[Tensor]:
-    """A list that holds, after a forward pass, the last feature map, where there was one."""
+    """A list that holds the last feature map, if there is one, after a forward pass."""
     features: list[Tensor] = []
 
     def watch(module: nn.Module, inputs: object, output: object) -> None:

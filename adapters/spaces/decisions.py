@@ -1,4 +1,4 @@
-"""Spaces whose architectures are independent decisions: all that follows from listing them."""
+"""Spaces of independent decisions, with the methods that follow from the list of decisions."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class DecisionSpace(SearchSpace[A]):
 
     @abstractmethod
     def from_decisions(self, choices: Sequence[int]) -> A:
-        """The architecture of these choices. Raises ValueError where there is none."""
+        """The architecture of these choices. Raises ValueError for choices out of range."""
 
     def checked(self, choices: Sequence[int]) -> tuple[int, ...]:
-        """The choices. Raises ValueError unless there is one in range for each decision."""
+        """The checked choices. Raises ValueError unless each decision has one in range."""
         taken = tuple(int(choice) for choice in choices)
         if len(taken) != len(self.decisions) or not all(
             0 <= choice < count for choice, count in zip(taken, self.decisions, strict=True)

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def patch_stem(in_channels: int, width: int, patch: int) -> tuple[nn.Module, ...]:
-    """A convolution that meets every pixel once, and batch norm."""
+    """A convolution that cuts the images into patches, and batch norm."""
     return (
         nn.Conv2d(in_channels, width, patch, stride=patch, bias=False),
         nn.BatchNorm2d(width),

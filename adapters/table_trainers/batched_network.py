@@ -1,4 +1,4 @@
-"""The flat networks of several architectures, trained in lock-step: all but their cells."""
+"""The flat networks of several architectures, trained in lock-step, without their cells."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BatchedNetwork(ABC):
         """The last cell's output for the stem's, both (members, channels, pixels, images)."""
 
     def parameters(self) -> list[Tensor]:
-        """All that is trained."""
+        """All trained tensors."""
         found = [self._weight, self._bias, self._norm.weight, self._norm.bias]
         for layer in self._layers:
             found += [layer.weight, layer.norm.weight, layer.norm.bias]
@@ -78,7 +78,7 @@ class BatchedNetwork(ABC):
 
 
 def window_taps(side: int) -> Tensor:
-    """Shape (9, pixels, pixels): one where a tap of the 3x3 window at a pixel meets a pixel."""
+    """Shape (9, pixels, pixels): 1 where a tap of the 3x3 window at a pixel covers a pixel."""
     pixels = side * side
     alone = torch.eye(pixels).view(pixels, 1, side, side)
     return F.unfold(alone, 3, padding=1).permute(1, 2, 0)

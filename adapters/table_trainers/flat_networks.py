@@ -1,4 +1,4 @@
-"""What the flat networks of all spaces are made of, for many members in lock-step.
+"""The parts of the flat networks of all spaces, for many members in lock-step.
 
 Activations have the shape (member, channel, pixel, image). With images innermost, a 3x3
 convolution of a few pixels is one matrix product per member, and so is a 1x1 convolution, and
@@ -114,7 +114,7 @@ class BatchNorm:
         return normed.view(x.shape)
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """What evaluation multiplies and adds, shape (members * channels,) each."""
+        """The factor and the summand of evaluation, shape (members * channels,) each."""
         scale = self.weight * torch.rsqrt(self.variance + 1e-5)
         return scale, self.bias - self.mean * scale
 
@@ -123,7 +123,7 @@ class ConvBn:
     """Convolution and batch norm of several members, as one batched matrix product.
 
     weight: shape (members, outputs, inputs, taps). ``spread``, shape (taps, pixels * pixels), says
-    which input pixel each tap of each output pixel meets; without it the convolution is 1x1.
+    which input pixel each tap of each output pixel reads; without it the convolution is 1x1.
     """
 
     def __init__(self, weight: Tensor, spread: Tensor | None, pixels: int) -> None:

@@ -121,8 +121,8 @@ def test_published_notations_are_read() -> None:
         ("normal_concat=range(2, 6), ", "", "no normal_concat"),
         ("normal_concat=", "normal_conct=", "did you mean 'normal_concat'"),
         ("reduce_concat=range(2, 6))", "**{})", "one too many"),
-        ("Genotype(", "Genotyp(", "is no genotype"),
-        ("reduce_concat=range(2, 6))", "reduce_concat=range(2, 6)", "is no genotype"),
+        ("Genotype(", "Genotyp(", "is not a genotype"),
+        ("reduce_concat=range(2, 6))", "reduce_concat=range(2, 6)", "is not a genotype"),
     ],
 )
 def test_what_is_wrong_with_a_genotype_is_said(old: str, new: str, said: str) -> None:

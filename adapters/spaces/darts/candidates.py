@@ -20,7 +20,7 @@ OPERATIONS = (
 """The eight operations of DARTS (Liu, Simonyan and Yang, ICLR 2019), in its order."""
 
 NODES = (2, 3, 4, 5)
-"""The nodes with edges into them; 0 and 1 are what the last two cells gave, the older first."""
+"""The nodes with incoming edges; 0 and 1 are the outputs of the last two cells, the older first."""
 
 EDGES = tuple((node, source) for node in NODES for source in range(node))
 """(node, source) of the 14 edges, by node, then by source: the rows of a choice group."""
@@ -58,7 +58,7 @@ class Candidates:
 
     @cached_property
     def kept(self) -> tuple[Rows, Rows]:
-        """For each edge of either cell what an architecture may have on it: all but ``none``."""
+        """For each edge of either cell the operations of an architecture: all but ``none``."""
         return _without_none(self.normal), _without_none(self.reduce)
 
 
@@ -96,7 +96,7 @@ S1 = Candidates(
         *((_MAX, _AVERAGE), (_MAX, _AVERAGE), *((_SKIP, _DIL_5),) * 3),
     ),
 )
-"""The two best operations of each edge by an iterated search; one line a node."""
+"""The two best operations of each edge by an iterated search; a line for each node."""
 
 S2 = Candidates.everywhere(_SKIP, _SEP)
 S3 = Candidates.everywhere("none", _SKIP, _SEP)

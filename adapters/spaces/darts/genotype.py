@@ -23,11 +23,11 @@ _ROW = {edge: row for row, edge in enumerate(EDGES)}
 
 @dataclass(frozen=True, slots=True)
 class Genotype:
-    """One architecture: eight inputs a cell, two for each of the nodes 2 to 5.
+    """An architecture: eight inputs for each cell, two for each of the nodes 2 to 5.
 
     The two inputs of a node are added, so that their order does not matter: they are kept with
     sources ascending. A cell's output is the concatenation of its four nodes. Raises ValueError
-    where there are not eight inputs, or where a node does not read two different earlier nodes.
+    unless there are eight inputs and every node reads two different earlier nodes.
     """
 
     normal: tuple[Input, ...]
@@ -51,12 +51,12 @@ class Genotype:
 
 
 def edges_of(cell: Sequence[Input]) -> tuple[int, ...]:
-    """The rows of EDGES that a cell's eight inputs stand on."""
+    """The rows of EDGES that correspond to a cell's eight inputs."""
     return tuple(_ROW[NODES[place // 2], source] for place, (_, source) in enumerate(cell))
 
 
 def canonical(genotype: Genotype) -> str:
-    """The least genotype among those that only number the nodes 2 to 5 otherwise.
+    """The least genotype among those that differ only in the numbering of the nodes 2 to 5.
 
     Their networks are the same up to the order of channels, which the 1x1 convolutions at the
     entrance of every cell can undo.
@@ -68,7 +68,7 @@ def parse(text: str, candidates: Candidates, space: str) -> Genotype:
     """Read the published notation; nothing is evaluated.
 
     ``Genotype`` may be assigned to a name, concatenations are a range or a list. Raises
-    BadArchitecture, which says where the text leaves the notation or the space.
+    BadArchitecture, which names the position of the error.
     """
     fields = _fields(text)
     cells = []
@@ -107,7 +107,7 @@ def _least(cell: tuple[Input, ...]) -> tuple[Input, ...]:
 
 
 def _fields(text: str) -> dict[str, ast.expr]:
-    """The four fields of the call that the text is."""
+    """The four fields of the call ``Genotype(...)`` in the text."""
     if len(text) > _LONGEST:
         raise BadArchitecture(f"a genotype has at most {_LONGEST} characters, not {len(text)}")
     try:
@@ -198,7 +198,7 @@ def _check_input(
 
 
 def _literal(value: ast.expr) -> object:
-    """The constant that an expression is; None where it is none."""
+    """The value of a constant expression; None for any other expression."""
     try:
         found: object = ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
@@ -207,7 +207,7 @@ def _literal(value: ast.expr) -> object:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise BadArchitecture(f"{_short(text.strip())} is no genotype; write it like {_EXAMPLE}")
+    raise BadArchitecture(f"{_short(text.strip())} is not a genotype; write it like {_EXAMPLE}")
 
 
 def _short(text: str) -> str:

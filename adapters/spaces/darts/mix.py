@@ -1,4 +1,4 @@
-"""A mixture of one choice group, taken apart once for all cells of a forward pass."""
+"""A mixture of one choice group, prepared once for all cells of a forward pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ class Chance:
 
 @dataclass
 class Mix:
-    """columns: for each row the active operations and their columns. rows: the weights of a row's
+    """A prepared mixture.
+
+    columns: for each row the active operations and their columns. rows: the weights of a row's
     candidates. edge_weights: one a row, or None for 1. scalars: for each row and column the
     candidate's weight, its edge's weight in it.
     """
@@ -42,7 +44,7 @@ class Mix:
     def of(
         cls, group: ChoiceGroup, place: int, mixture: Mixture, chance: Chance, like: Tensor
     ) -> Mix:
-        """What the mixture says about the group at that place among the groups."""
+        """The prepared mixture of the group with that number."""
         weights = mixture.weights[place].to(like)
         edge_weights = mixture.edge_weights[place] if mixture.edge_weights else None
         scaled, constants = weights, mixture.constants(place)
@@ -65,7 +67,7 @@ class Mix:
         )
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each edge of a cell with, shape (rows, images, 1, 1, 1)."""
+        """Drop path's factors of a cell's edges, shape (rows, images, 1, 1, 1)."""
         return kept_paths(len(self.rows), images, self.chance.drop_path, self.chance.generator)
 
     def leaving(self, source: int, operation: str) -> tuple[int, ...]:
@@ -77,7 +79,7 @@ class Mix:
         return self.scalars[row][self.columns[row][operation]]
 
     def scale(self, operation: str, rows: tuple[int, ...], channels: int) -> Tensor:
-        """The weights of an operation on several edges, each as often as the edge has channels."""
+        """The weights of an operation on several edges, each repeated for the edge's channels."""
         key = operation, rows, channels
         if key not in self._scales:
             weights = torch.stack([self.weight(row, operation) for row in rows])

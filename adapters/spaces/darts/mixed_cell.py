@@ -31,7 +31,7 @@ _POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
 class _Output(NamedTuple):
-    """What a candidate adds to a row; ``weight`` is still to be multiplied, unless it is None."""
+    """A candidate's output on a row, before the multiplication by ``weight`` (None for 1)."""
 
     row: int
     operation: str
@@ -40,7 +40,7 @@ class _Output(NamedTuple):
 
 
 class _Entering(NamedTuple):
-    """What leads to a node: mixed channels, those that pass by, a number added to the mixed."""
+    """A node's inputs: mixed channels, unmixed channels, and a number to add to the mixed ones."""
 
     mixed: list[_Output]
     passing: list[_Output]
@@ -48,7 +48,7 @@ class _Entering(NamedTuple):
 
 
 class MixedCell(nn.Module):
-    """Reads what the last two cells gave, the older first; gives its four nodes side by side.
+    """Takes the outputs of the last two cells, the older first; concatenates its four nodes.
 
     ``edges`` holds the candidates that have weights by the name of their row, ``pools`` those
     that all edges from a node share.
@@ -131,7 +131,7 @@ class MixedCell(nn.Module):
         return node
 
     def _weighted(self, images: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
-        """What leaves a node, weighted by the mixture."""
+        """The outputs of the edges that leave a node, weighted by the mixture."""
         yield from self._convolved(images, source, mix, scaled=True)
         if mix.chance.skip_dropout:
             for output in self._plain(images, source, mix):
@@ -164,7 +164,7 @@ class MixedCell(nn.Module):
     def _convolved(
         self, images: Tensor, source: int, mix: Mix, *, scaled: bool
     ) -> Iterator[_Output]:
-        """The operations with weights; where ``scaled``, times the mixture's weights."""
+        """The outputs of operations with parameters; if ``scaled``, times the mixture's weights."""
         rectified: Tensor | None = None
         names = [*CONVOLUTIONS] + ["skip_connect"] * (self._stride(source) - 1)
         for name in names:
@@ -184,7 +184,7 @@ class MixedCell(nn.Module):
                 yield _Output(row, name, each, None)
 
     def _plain(self, images: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
-        """Poolings and identities of every edge, dropout behind the latter, unweighted."""
+        """Unweighted poolings and identities of every edge, with dropout behind identities."""
         chance = mix.chance
         for name, shared in self._shared(images, source, mix):
             for row in mix.leaving(source, name):
@@ -199,7 +199,7 @@ class MixedCell(nn.Module):
         rows = tuple(row for row in ROWS_FROM[source] if shared.keys() & mix.columns[row].keys())
         if not rows:
             return
-        # Channels stand innermost in memory, so that nothing is copied to be multiplied.
+        # Channels are innermost in memory, so the product needs no copy.
         values = [each.permute(0, 2, 3, 1) for each in shared.values()]
         stacked = values[0][None] if len(values) == 1 else torch.stack(values)
         products = mix.matrix(tuple(shared), rows) @ stacked.flatten(1)
@@ -208,7 +208,7 @@ class MixedCell(nn.Module):
             yield _Output(row, "", each, None)
 
     def _shared(self, images: Tensor, source: int, mix: Mix) -> Iterator[tuple[str, Tensor]]:
-        """What poolings and identities give for a node, for those that an edge from it needs."""
+        """The poolings and identities of a node that its edges need."""
         for name in _POOLS:
             if mix.leaving(source, name):
                 pools = cast("nn.ModuleDict", self.pools[str(source)])
@@ -217,7 +217,7 @@ class MixedCell(nn.Module):
             yield "skip_connect", images
 
     def _passing(self, rest: Tensor, source: int, mix: Mix) -> Iterator[_Output]:
-        """The channels that are not mixed, for every edge that has an active candidate."""
+        """The unmixed channels of every edge that has an active candidate."""
         if self._stride(source) == 2:
             rest = F.max_pool2d(rest, 2)
         for row in ROWS_FROM[source]:
@@ -244,7 +244,7 @@ class MixedCell(nn.Module):
 
 
 def _behind(output: _Output, kept: Tensor | None) -> _Output:
-    """An output behind the drop path of its edge."""
+    """An output after the drop path of its edge."""
     if kept is None:
         return output
     keeps = kept[output.row]
@@ -256,7 +256,7 @@ def _edge_weight(mix: Mix, row: int) -> Tensor | None:
 
 
 def _sum(outputs: list[_Output], like: Tensor) -> Tensor:
-    """What the outputs add up to; zeros of the shape of ``like`` where there are none."""
+    """The sum of the outputs; without any, zeros of the shape of ``like``."""
     return weighted_sum(
         [output.images for output in outputs if output.weight is None],
         [(output.images, output.weight) for output in outputs if output.weight is not None],

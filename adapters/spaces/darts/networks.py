@@ -82,7 +82,7 @@ class DartsNetwork(nn.Module):
         return logits, self.auxiliary(inner)
 
     def _run(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and what the cell at two thirds gave."""
+        """Logits, and the output of the cell at two thirds."""
         before = previous = inner = self.stem(images)
         for number, cell in enumerate(self.cells):
             before, previous = previous, cell(before, previous)
@@ -92,7 +92,7 @@ class DartsNetwork(nn.Module):
 
 
 class Cell(nn.Module):
-    """A cell as a layer; reads what the last two cells gave, the older first."""
+    """A cell as a layer; it takes the outputs of the last two cells, the older first."""
 
     def __init__(self, genotype: Genotype, place: CellPlace) -> None:
         super().__init__()
@@ -118,9 +118,9 @@ class Cell(nn.Module):
 
 
 class AuxiliaryHead(nn.Sequential):
-    """The second classifier that DARTS trains along on CIFAR: 8x8 images to logits.
+    """The auxiliary classifier of DARTS's CIFAR trainings: 8x8 images to logits.
 
-    Raises NotApplicable where the cell that it stands behind gives other images.
+    Raises NotApplicable if the cell before it gives images of another size.
     """
 
     def __init__(self, place: CellPlace, classes: int) -> None:
@@ -152,7 +152,7 @@ def stem(shape: NetworkShape) -> nn.Sequential:
 
 
 def entrances(place: CellPlace, options: NormOptions) -> tuple[nn.Module, nn.Module]:
-    """What brings a cell's two inputs to its width, and the older one to the resolution."""
+    """Layers that adapt a cell's two inputs to its width, and the older one to its resolution."""
     return (
         FactorizedReduce(place.before, place.width, options)
         if place.reduction_previous

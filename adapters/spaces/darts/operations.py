@@ -1,4 +1,4 @@
-"""The operations of DARTS as layers, and how many of one kind are computed at once."""
+"""The operations of DARTS as layers, and several of one kind computed at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONVOLUTIONS = {
 
 @dataclass(frozen=True)
 class NormOptions:
-    """Of the batch norms of a network: whether they have weights, and running statistics."""
+    """Whether a network's batch norms have weights and running statistics."""
 
     affine: bool = True
     track_running_stats: bool = True
@@ -85,7 +85,7 @@ class ReluConvBn(nn.Sequential):
 
 
 class Noise(nn.Module):
-    """Standard normal noise of the shape that the images have after the stride, always anew."""
+    """Fresh standard normal noise of the images' shape after the stride."""
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Noise(nn.Module):
 def noise(
     images: Tensor, several: tuple[int, ...], stride: int, generator: torch.Generator | None
 ) -> Tensor:
-    """Noise in place of (batch, channels, height, width), ``several`` axes in front of it."""
+    """Noise of shape (*several, batch, channels, height, width) of the images."""
     shape = (*several, *images[..., ::stride, ::stride].shape)
     return torch.randn(shape, generator=generator, dtype=images.dtype, device=images.device)
 
@@ -126,7 +126,7 @@ def operation(name: str, width: int, stride: int, options: NormOptions) -> nn.Mo
 def joint_separable(
     rectified: Tensor, parts: Sequence[nn.Sequential], scale: Tensor | None
 ) -> Tensor:
-    """What several convolutions of one operation give for the same images, after their ReLU.
+    """The outputs of several convolutions of one operation for the same images, after their ReLU.
 
     A depthwise convolution and the pointwise one behind it are one convolution whose kernels are
     products; those of all ``parts`` run as one. (batch, channels, height, width) become
@@ -153,7 +153,7 @@ def joint_separable(
 def joint_reduce(
     rectified: Tensor, parts: Sequence[FactorizedReduce], scale: Tensor | None
 ) -> Tensor:
-    """The same for factorised reductions: each one convolution with 2x2 kernels, half of them 0."""
+    """The same for factorised reductions, as convolutions with 2x2 kernels, half of them 0."""
     kernels = [
         torch.cat([F.pad(part.first.weight, (0, 1, 0, 1)), F.pad(part.second.weight, (1, 0, 1, 0))])
         for part in parts

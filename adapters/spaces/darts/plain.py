@@ -1,6 +1,6 @@
-"""The search network of DARTS edge by edge and operation by operation, as the paper says it.
+"""The search network of DARTS computed edge by edge and operation by operation, as in the paper.
 
-It reads the modules of the fused one, and knows neither inactive candidates nor chance.
+It calls the modules of the fused network; inactive candidates and randomness are not supported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.supernets.network import Mixture
 
 
 class PlainSupernet(DartsSupernet):
-    """The fused supernet's modules, each called by itself."""
+    """The fused supernet's modules, each called separately."""
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         return plain_logits(self, images, mixture)

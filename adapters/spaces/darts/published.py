@@ -53,7 +53,7 @@ _NOTATIONS = {
 }
 
 PUBLISHED = tuple(_NOTATIONS)
-"""The names that ``published`` knows."""
+"""The names that ``published`` accepts."""
 
 
 def published(name: str) -> Genotype:

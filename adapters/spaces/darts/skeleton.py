@@ -1,4 +1,4 @@
-"""The row of cells that both the search network and the stand-alone network are made of."""
+"""The sequence of cells in the search network and in stand-alone networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEM = 3
 
 @dataclass(frozen=True)
 class CellPlace:
-    """Where a cell stands.
+    """The position of a cell in the network, and the sizes that follow.
 
     before, previous: channels of its two inputs, the older first. width: channels of each of its
     nodes. reduction: whether it halves the resolution and doubles the width; reduction_previous:
@@ -31,7 +31,7 @@ class CellPlace:
 
     @property
     def outputs(self) -> int:
-        """Channels of its output, four nodes side by side."""
+        """Channels of its output, the concatenation of four nodes."""
         return 4 * self.width
 
 

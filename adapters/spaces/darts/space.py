@@ -31,8 +31,8 @@ class DartsSpace(DecisionSpace[Genotype], SupernetSpace[Genotype]):
 
     ``candidates`` are the operations that the supernet mixes on each edge; an architecture has all
     of them but ``none``. There are 180 ways to wire a cell. ``mutate`` is uniform over the
-    neighbours: another operation at one input, or another pair of sources for one node, its
-    operations staying first and second.
+    neighbours: another operation at one input, or another pair of sources for one node, which keeps
+    its two operations in order.
     """
 
     def __init__(self, name: str, candidates: Candidates) -> None:
@@ -57,7 +57,7 @@ class DartsSpace(DecisionSpace[Genotype], SupernetSpace[Genotype]):
         return str(architecture)
 
     def canonical(self, architecture: Genotype) -> str:
-        """The least genotype that differs only in how the inner nodes are numbered."""
+        """The least genotype that differs only in the numbering of the inner nodes."""
         return canonical(architecture)
 
     @property
@@ -120,7 +120,8 @@ class DartsSpace(DecisionSpace[Genotype], SupernetSpace[Genotype]):
         return DartsSupernet(self.choice_groups, shape, options)
 
     def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
-        """It mixes all channels, and knows neither chance nor inactive candidates."""
+        """The supernet computed edge by edge; it mixes all channels, without randomness or inactive
+        candidates."""
         from adapters.spaces.darts.plain import PlainSupernet
 
         return PlainSupernet(self.choice_groups, shape, options)

@@ -15,11 +15,11 @@ _INDEX = {name: index for index, name in enumerate(OPERATIONS)}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One architecture, loose ends included.
+    """An architecture, unused nodes included.
 
     Node 0 is the cell's input, the last node its output. ``parents`` holds, for every node but
     the input, the earlier nodes that feed it, ascending; ``operations`` the operation, an index
-    into OPERATIONS, of every node between. Raises ValueError where it is no such thing.
+    into OPERATIONS, of every node between. Raises ValueError for invalid parents or operations.
     """
 
     parents: tuple[tuple[int, ...], ...]

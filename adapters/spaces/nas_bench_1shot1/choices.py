@@ -1,4 +1,4 @@
-"""The choices of NAS-Bench-1Shot1's supernets, and how architectures are read off them."""
+"""The choices of NAS-Bench-1Shot1's supernets, and the architectures that they give."""
 
 from __future__ import annotations
 

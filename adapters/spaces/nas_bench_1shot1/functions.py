@@ -1,4 +1,4 @@
-"""Which cells of a space are one cell of NAS-Bench-101, for a whole space at once."""
+"""The NAS-Bench-101 hashes of all cells of a space, computed for a whole space at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from adapters.spaces.nas_bench_1shot1.space import NasBench1Shot1
 
 
 class Functions(NamedTuple):
-    """hashes: NAS-Bench-101's, each once, in the order of the first key that has it.
+    """The hashes of a space.
 
-    of_key: the place among them of the cell of each key, shape (size,).
+    hashes: NAS-Bench-101's, each once, in the order of the first key that has it. of_key: the
+    index into ``hashes`` of the cell of each key, shape (size,).
     """
 
     hashes: tuple[str, ...]
@@ -39,7 +40,7 @@ def functions(space: NasBench1Shot1) -> Functions:
             place.setdefault(module_hash(Graph(matrix, names)), len(place))
             for names in product(OPERATIONS, repeat=len(kept))
         ]
-        # The operations are the last digits of a key; those of nodes that are gone do not matter.
+        # The operations are the last digits of a key; those of removed nodes do not matter.
         shape = [len(OPERATIONS) if node in kept else 1 for node in range(1, nodes + 1)]
         every = np.broadcast_to(
             np.array(found, np.int32).reshape(shape), (len(OPERATIONS),) * nodes

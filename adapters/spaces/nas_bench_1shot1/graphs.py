@@ -1,4 +1,4 @@
-"""The NAS-Bench-101 graph of a cell: what is left without its loose ends, and its hash."""
+"""The NAS-Bench-101 graph of a cell, without unused nodes, and its hash."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Graph(NamedTuple):
 
 
 def graph_of(cell: Cell) -> Graph:
-    """The cell as NAS-Bench-101 sees it: nodes that nothing uses are gone.
+    """The cell's graph in NAS-Bench-101: without unused nodes.
 
-    Every node has parents and so hangs on the input; only loose ends can vanish.
+    Every node has parents and so depends on the input; only unused nodes can vanish.
     """
     matrix, kept = without_loose_ends(cell.parents)
     return Graph(matrix, tuple(OPERATIONS[cell.operations[node - 1]] for node in kept))
 
 
 def pruned(matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Graph:
-    """Any cell of NAS-Bench-101, ``operations`` of the vertices between, as what is left of it.
+    """The graph of any cell of NAS-Bench-101; ``operations`` are those of the inner vertices.
 
     ``matrix`` is square, a row and column more at either end than there are operations. Raises
-    ValueError where it has ones elsewhere than above the diagonal, or no path from the input to the
+    ValueError for ones outside the upper triangle, for a graph without a path from the input to the
     output, and for unknown operations.
     """
     from nasbench_pytorch.model.model_spec import ModelSpec
@@ -61,7 +61,7 @@ def pruned(matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Graph:
 
 @cache
 def module_hash(graph: Graph) -> str:
-    """NAS-Bench-101's name for all graphs isomorphic to this one, 32 hexadecimal digits."""
+    """NAS-Bench-101's hash, equal for isomorphic graphs, 32 hexadecimal digits."""
     import numpy as np
     from nasbench_pytorch.model.graph_util import hash_module
 
@@ -80,8 +80,8 @@ def model_spec(graph: Graph) -> Any:
 def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> tuple[int, ...]:
     """Channels of every vertex of a cell that turns ``inputs`` channels into ``outputs``.
 
-    The output's parents, the input left out, share its channels, the first ones taking what a
-    division leaves over; any other vertex has as many as the widest that it feeds.
+    The output's parents other than the input share its channels; the first ones take the remainder
+    of the division. Any other vertex has as many as the widest vertex that it feeds.
     """
     import numpy as np
     from nasbench_pytorch.model.model import compute_vertex_channels
@@ -91,12 +91,12 @@ def vertex_channels(matrix: Matrix, inputs: int, outputs: int) -> tuple[int, ...
 
 @cache
 def without_loose_ends(parents: Matrix) -> tuple[Matrix, tuple[int, ...]]:
-    """The pruned matrix of a cell's ``parents``, and the nodes between its ends that it keeps."""
+    """The pruned matrix of a cell's ``parents``, and the inner nodes that it keeps."""
     from nasbench_pytorch.model.model_spec import ModelSpec
 
     size = len(parents) + 1
     matrix = [[int(node > 0 and row in parents[node - 1]) for node in range(size)]
               for row in range(size)]  # fmt: skip
-    # The library prunes labels with their vertices, so that numbers as labels tell which are left.
+    # The library prunes labels with their vertices, so numbers as labels tell the remaining ones.
     spec = ModelSpec(matrix, list(range(size)))
     return tuple(map(tuple, spec.matrix.tolist())), tuple(spec.ops[1:-1])

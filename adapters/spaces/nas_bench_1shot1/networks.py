@@ -19,8 +19,8 @@ _STACKS = 3
 _MOMENTUM = 0.1
 """Share of the newest batch in a batch norm's running statistics.
 
-NAS-Bench-101 took 0.003 (a decay of 0.997), which trainings shorter than its 108 epochs never
-see converge; nasbench_pytorch takes 0.997 in projections and 0.1 in operations.
+NAS-Bench-101 has 0.003 (a decay of 0.997), too little for statistics to converge in trainings
+shorter than its 108 epochs; nasbench_pytorch has 0.997 in projections and 0.1 in operations.
 """
 
 
@@ -70,7 +70,7 @@ def cell_block(graph: Graph, inputs: int, outputs: int) -> nn.Module:
 
 
 def _without_idle_parameters(network: Any) -> nn.Module:
-    """Take out the parameters that nasbench_pytorch keeps for its own ends and never uses."""
+    """Remove the parameters that nasbench_pytorch creates and never uses."""
     modules: list[nn.Module] = list(network.modules())
     for module in modules:
         for name, child in list(module.named_children()):

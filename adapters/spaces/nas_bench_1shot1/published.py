@@ -1,4 +1,4 @@
-"""What is published of the spaces of NAS-Bench-1Shot1: their sizes, and the zeros of regret.
+"""Published numbers of the spaces of NAS-Bench-1Shot1: their sizes, and the optima for regret.
 
 Zela, Siems and Hutter, "NAS-Bench-1Shot1", ICLR 2020; the constants are those of the code
 published with it.
@@ -20,7 +20,7 @@ SIZES: Mapping[str, int] = MappingProxyType(
         "nas-bench-1shot1-3": 363_648,
     }
 )
-"""How many architectures the paper says a space has. They are not counted alike: spaces 1 and 3 by
+"""The paper's number of architectures of each space, by different rules: spaces 1 and 3 by
 ``size_of_used_operations``, space 2 by ``size_of_all_operations``."""
 
 _LEAST_ERRORS: Mapping[str, Mapping[str, float]] = {
@@ -34,8 +34,8 @@ _LEAST_ERRORS: Mapping[str, Mapping[str, float]] = {
 def size_of_used_operations(space: NasBench1Shot1) -> int:
     """Choices of parents times those of operations, of the nodes that feed another one.
 
-    6,240, 16,632 and 363,648. A node that feeds only unused ones counts, though nothing is left
-    of it in NAS-Bench-101.
+    6,240, 16,632 and 363,648. A node that feeds only unused ones counts, although NAS-Bench-101
+    removes it.
     """
     return sum(len(OPERATIONS) ** used for used in _nodes_used(space))
 

@@ -1,4 +1,4 @@
-"""NAS-Bench-1Shot1 as search spaces: one class, told apart by how many parents each node has."""
+"""NAS-Bench-1Shot1 as search spaces: one class, with the number of parents of each node."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class NasBench1Shot1(SupernetSpace[Cell]):
 
     ``parent_counts`` are the numbers of parents of node 1 to the output; a node may have any
     earlier nodes as parents, the output the cell's input too. A cell is a choice of parents and
-    of one operation a node; nodes that nothing uses are allowed, so that many cells are one cell
-    of NAS-Bench-101. ``size`` counts them apart: the paper's 6,240 for space 1 leaves out the
+    of one operation for each node; unused nodes are allowed, so that many cells are one cell of
+    NAS-Bench-101. ``size`` counts all cells: the paper's 6,240 for space 1 leaves out the
     operations of unused nodes, its 29,160 for space 2 does not.
 
     The notation is the adjacency matrix row by row, a colon, and the operations in the order of
     the nodes. ``mutate`` knows two distributions: ``parent-or-operation``, that of the published
-    evolution (one parent of one node for another, or one operation for another, with equal
-    chances; its third case, no change, left out), and ``uniform`` over the neighbours.
+    evolution (replace one parent of one node, or one operation, with equal chances; its third
+    case, no change, is left out), and ``uniform`` over the neighbours.
     """
 
     mutations = ("parent-or-operation", "uniform")
@@ -166,8 +166,8 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         """The published one-shot network, ``shape.cells`` cells in each of its three stacks.
 
         ``shape.channels`` is the width of a node in the first one; published are 16 and 3 cells.
-        Raises NotApplicable for dropout behind skips, which there are none of, and where the
-        channels cannot be mixed in part as asked.
+        Raises NotApplicable for dropout behind skip connections, which the space lacks, and where
+        the channels cannot be mixed in part as asked.
         """
         from adapters.spaces.nas_bench_1shot1.supernet import OneShotNetwork
 
@@ -178,8 +178,8 @@ class NasBench1Shot1(SupernetSpace[Cell]):
     ) -> Cell:
         """The best operation of every node and the best parents of every node that has a choice.
 
-        Nodes that nothing uses are part of the cell; ``canonical`` leaves them out. A row has one
-        node to lead to, so that ``edges`` do not count.
+        Unused nodes are part of the cell; ``canonical`` leaves them out. All edges of a row lead to
+        the same node, so ``edges`` are ignored.
         """
         return best_cell(scores, self.parent_counts)
 
@@ -188,7 +188,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         return hot(architecture, self.parent_counts)
 
     def _with_another_parent(self, cell: Cell, rng: np.random.Generator) -> Cell:
-        """Draw a node that has a choice, one of its parents to lose, and one to get instead."""
+        """Draw a node that has a choice, one of its parents to remove, and one to add."""
         free = [place for place, subsets in enumerate(self._subsets) if len(subsets) > 1]
         place = free[_draw(len(free), rng)]
         old = cell.parents[place]

@@ -1,7 +1,7 @@
 """The one-shot network of NAS-Bench-1Shot1 (Zela, Siems and Hutter, ICLR 2020).
 
-It is no NAS-Bench-101 network with more branches: its nodes keep their width whoever feeds them,
-and the cell's output holds all of them side by side.
+It differs from a NAS-Bench-101 network with more branches: all nodes have the same width, and the
+cell's output concatenates all of them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class OneShotNetwork(Supernet):
 
 @dataclass(frozen=True)
 class _Mix:
-    """A mixture taken apart once for all cells of a forward pass.
+    """A mixture prepared once for all cells of a forward pass.
 
     operations: for each node its active operations and their weights; rows: the same as one tensor
     a node, what is not active included. parents: node -> its active parents, each with its weight,
@@ -136,7 +136,7 @@ class _Mix:
     generator: torch.Generator | None
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each node of a cell with, shape (nodes, images, 1, 1, 1)."""
+        """Drop path's factors of a cell's nodes, shape (nodes, images, 1, 1, 1)."""
         return kept_paths(len(self.operations), images, self.drop_path, self.generator)
 
     def live(self) -> set[int]:
@@ -153,8 +153,8 @@ class _Mix:
 class OneShotCell(nn.Module):
     """A cell of mixed operations: (batch, inputs, ...) to (batch, nodes * width, ...).
 
-    Every node sees the cell's input through a 1x1 projection of its own; the output sees it through
-    one that is as wide as all nodes.
+    Every node gets the cell's input through a 1x1 projection of its own, the output through one
+    that is as wide as all nodes together.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class OneShotCell(nn.Module):
         return y if mix.edge_weights is None else y * mix.edge_weights[row]
 
     def _outputs(self, x: Tensor, row: int, mix: _Mix) -> dict[str, Tensor]:
-        """What each active operation of a node gives."""
+        """The outputs of a node's active operations."""
         convolutions = self.nodes[self._group.rows[row]]
         assert isinstance(convolutions, nn.ModuleDict)
         outputs: dict[str, Tensor] = {}
@@ -267,7 +267,7 @@ def _entering(parents: Sequence[_Parent], states: Mapping[int, Tensor]) -> Tenso
 
 
 def _raised(images: Tensor, numbers: Sequence[Tensor | None]) -> Tensor:
-    """Images with each number that there is added to every value."""
+    """The images with the given number, if there is one, added to every value."""
     for number in numbers:
         if number is not None:
             images = images + number

@@ -1,4 +1,4 @@
-"""Which cells are the same function: the benchmark's two rules, and a stricter one of our own.
+"""Rules that tell which cells are the same function: the benchmark's two, and a stricter one.
 
 A cell is rewritten node by node as a sum of terms. Of its 15,625 cells the benchmark calls
 12,751 unique when only skips are seen through, and 6,466 when zeros are seen too.
@@ -18,10 +18,10 @@ _ZERO = "#"
 def canonical(cell: Cell, *, zeros: bool) -> str:
     """The benchmark's rule: a string that cells of one function share.
 
-    A skip stands for the sum at its source. With ``zeros``, an edge that is ``none`` or leaves a
-    node that is nothing but zero is written as a marker. The rule sees less than it could: the
-    marker stays as a summand, and a sum passed on by a skip is sorted as a whole, not term by
-    term. It is kept as it is, because the published counts are counts by it.
+    A skip is replaced by the sum at its source. With ``zeros``, an edge that is ``none`` or leaves
+    a zero node is written as a marker. The rule misses some equal functions: the marker stays as a
+    summand, and a sum passed on by a skip is sorted as a whole, not term by term. It is
+    kept as it is, because the published counts follow it.
     """
     sums = ["0"]
     for edges in EDGES_INTO.values():

@@ -21,7 +21,7 @@ EDGES_INTO = {
 """Node -> its edges; edge number ``i`` of a node comes from node ``i``."""
 
 PLACES = (3125, 625, 125, 25, 5, 1)
-"""What a step of one operation on each edge adds to a cell's key."""
+"""The weight of each edge's operation in a cell's key."""
 
 SIZE = 5**6
 
@@ -31,7 +31,7 @@ _EXAMPLE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One architecture: the operation, an index into OPERATIONS, on each of EDGES.
+    """An architecture: the operation, an index into OPERATIONS, on each of EDGES.
 
     ``key`` reads the operations as the digits of a base-5 number, the first edge leading, so that
     keys run from 0 to 15,624. Raises ValueError where there are not six operations in 0..4.
@@ -79,7 +79,7 @@ def parse(text: str) -> Cell:
 
 
 def _explain(text: str) -> NoReturn:
-    """Raise the error that says what keeps ``text`` from being a cell."""
+    """Raise the error that says why ``text`` is not a cell."""
     groups = text.split("+")
     if len(groups) != 3:
         raise BadArchitecture(

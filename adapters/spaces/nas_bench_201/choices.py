@@ -1,4 +1,4 @@
-"""The choices of NAS-Bench-201's supernet, and how architectures are read off them."""
+"""The choices of NAS-Bench-201's supernet, and the architectures that they give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters and FLOPs by arithmetic, by the benchmark's own conventions; no network is built.
+"""Parameters and FLOPs by arithmetic, in the benchmark's conventions, without building networks.
 
 Both are linear in how many 1x1 and 3x3 convolutions the cell has.
 """
@@ -18,7 +18,7 @@ _CONV_3X3 = OPERATIONS.index("nor_conv_3x3")
 
 
 class _Cost(NamedTuple):
-    """What the skeleton costs, and what one convolution adds that stands in every cell."""
+    """The cost of the skeleton, and of one 1x1 or 3x3 convolution in every cell."""
 
     skeleton: int
     conv_1x1: int
@@ -41,8 +41,8 @@ def parameters(cell: Cell, shape: NetworkShape) -> int:
 def flops(cell: Cell, shape: NetworkShape) -> int:
     """Multiply-accumulates of one image's forward pass, as the benchmark counts them.
 
-    Convolutions and the linear layer, its bias included; neither batch norm, pooling and
-    additions, nor any saving where a branch is zero.
+    Convolutions and the linear layer with its bias count, also where a branch is zero; batch norm,
+    pooling and additions do not.
     """
     return _flops(shape).of(cell)
 

@@ -21,8 +21,8 @@ def path(cell: Cell) -> NDArray[np.float32]:
     """Shape (155,): which of the 5 + 25 + 125 sequences of operations lead to the output.
 
     This is the path encoding of BANANAS (White et al. 2021) as its authors apply it to this
-    space: ``none`` counts as an operation, and a path is told by its operations alone, so the two
-    paths of length two share their 25 features. Sequences are ordered by length.
+    space: ``none`` counts as an operation, and a path is identified by its operations alone, so the
+    two paths of length two share their 25 features. Sequences are ordered by length.
     """
     features = np.zeros(155, dtype=np.float32)
     features[_path_positions(cell)] = 1

@@ -1,6 +1,6 @@
-"""The supernet of NAS-Bench-201 edge by edge, to compare numbers and speed with.
+"""The supernet of NAS-Bench-201 computed edge by edge, to compare numbers and speed with.
 
-It knows neither inactive candidates nor chance, narrowed choices nor combiners.
+Inactive candidates, randomness, narrowed choices and combiners are not supported.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from harness.supernets.spaces import SupernetOptions
 
 
 class PlainSupernet(Supernet):
-    """As ``CellSupernet``, of the same state dict, with every candidate a module that is called.
+    """As ``CellSupernet``, with its state dict, but every candidate is a module that is called.
 
-    Of the options it reads those on batch norms and on partial channels.
+    It supports the options on batch norms and on partial channels.
     """
 
     def __init__(self, shape: NetworkShape, options: SupernetOptions) -> None:

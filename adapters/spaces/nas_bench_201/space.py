@@ -43,9 +43,9 @@ _MUTATIONS: Mapping[str, tuple[int, ...]] = {
 class NasBench201(SupernetSpace[Cell]):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020), NATS-Bench's topology space.
 
-    ``mutate`` knows two distributions: ``node-first``, that of the published evolution (a node,
+    ``mutate`` has two distributions: ``node-first``, that of the published evolution (a node,
     then one of its edges, then another operation, each uniformly), and ``uniform`` over the 24
-    neighbours. ``encode`` knows ``one-hot``, ``path`` and ``path-truncated``.
+    neighbours. ``encode`` offers ``one-hot``, ``path`` and ``path-truncated``.
     """
 
     name = "nas-bench-201"
@@ -137,8 +137,8 @@ class NasBench201(SupernetSpace[Cell]):
     def build(self, architecture: Cell, shape: NetworkShape) -> nn.Module:
         """The published network, ``shape.cells`` cells in each of its three stages.
 
-        ``shape.channels`` is the width of the first stage. Raises HarnessError where the
-        resolution is no multiple of 4, or none of the patches of a flat skeleton.
+        ``shape.channels`` is the width of the first stage. Raises HarnessError unless the
+        resolution is a multiple of 4, or of the patches of a flat skeleton.
         """
         from adapters.spaces.nas_bench_201.networks import build_network
 
@@ -159,7 +159,7 @@ class NasBench201(SupernetSpace[Cell]):
         return CellSupernet(shape, options)
 
     def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
-        """It knows the options on batch norms and partial channels."""
+        """The supernet edge by edge, with the options on batch norms and partial channels."""
         from adapters.spaces.nas_bench_201.plain import PlainSupernet
 
         return PlainSupernet(shape, options)
@@ -167,7 +167,7 @@ class NasBench201(SupernetSpace[Cell]):
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
     ) -> Cell:
-        """The best operation of every edge; all edges are kept, so that ``edges`` do not count."""
+        """The best operation of every edge; all edges are kept, so ``edges`` are ignored."""
         return best_cell(scores[0])
 
     def one_hot(self, architecture: Cell) -> tuple[NDArray[np.float64], ...]:
@@ -184,8 +184,8 @@ def all_cells() -> tuple[Cell, ...]:
 def official_keys() -> NDArray[np.int64]:
     """Index of the benchmark -> key, shape (15625,), read-only.
 
-    The benchmark numbered its cells by shuffling them, in ascending order of what is here their
-    key, with Python's generator seeded by 88.
+    The benchmark numbered its cells by shuffling them, sorted by ``key``, with Python's generator
+    seeded by 88.
     """
     keys = list(range(SIZE))
     random.Random(88).shuffle(keys)

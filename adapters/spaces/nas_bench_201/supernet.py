@@ -104,10 +104,10 @@ class CellSupernet(Supernet):
 
 @dataclass
 class _Mix:
-    """A mixture taken apart once for all cells of a forward pass.
+    """A mixture prepared once for all cells of a forward pass.
 
     columns: for each edge the active operations and their columns. weights: a scalar for each edge
-    and column, its edge's weight not yet in it; rows: the same as one tensor an edge.
+    and column, without the edge's weight; rows: the same as one tensor for each edge.
     """
 
     columns: tuple[dict[str, int], ...]
@@ -121,7 +121,7 @@ class _Mix:
     _scales: dict[tuple[str, tuple[int, ...], int], Tensor] = field(default_factory=dict)
 
     def kept(self, images: Tensor) -> Tensor | None:
-        """What drop path multiplies each edge of a cell with, shape (edges, images, 1, 1, 1)."""
+        """Drop path's factors of a cell's edges, shape (edges, images, 1, 1, 1)."""
         return kept_paths(len(EDGES), images, self.drop_path, self.generator)
 
     def leaving(self, source: int, operation: str) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class _Mix:
         return tuple(edge for edge in _FROM[source] if operation in self.columns[edge])
 
     def edge_weight(self, edge: int) -> Tensor | None:
-        """The scalar that multiplies all of an edge, None for 1."""
+        """The scalar that multiplies an edge, None for 1."""
         return None if self.edge_weights is None else self.edge_weights[edge]
 
     def weight(self, edge: int, operation: str) -> Tensor:
@@ -138,7 +138,7 @@ class _Mix:
         return weight if self.edge_weights is None else weight * self.edge_weights[edge]
 
     def scale(self, operation: str, edges: tuple[int, ...], channels: int) -> Tensor:
-        """The weights of an operation on several edges, each as often as the edge has channels."""
+        """The weights of an operation on several edges, each repeated for the edge's channels."""
         key = operation, edges, channels
         if key not in self._scales:
             weights = torch.stack([self.weight(edge, operation) for edge in edges])
@@ -147,7 +147,7 @@ class _Mix:
 
 
 def _constants(mixture: Mixture, dtype: torch.dtype) -> Tensor | None:
-    """What is not active, as a number added to what each edge gives."""
+    """The weights of inactive candidates, as a number added to each edge's output."""
     rows = mixture.constants(0)
     if rows is None:
         return None
@@ -163,9 +163,9 @@ _FROM = {
 
 
 class _Nodes:
-    """What adds up to each node: summands, and summands with a weight.
+    """The summands of each node, some with a weight.
 
-    kept: what all of an edge is multiplied with besides, as drop path has it.
+    kept: drop path's factors of the edges.
     """
 
     def __init__(self, kept: Tensor | None) -> None:
@@ -174,7 +174,7 @@ class _Nodes:
         self._weighted: dict[int, list[Weighted]] = {node: [] for node in EDGES_INTO}
 
     def add(self, edge: int, images: Tensor, weight: Tensor | None) -> None:
-        """Add what an edge gives to the node that it leads to."""
+        """Add an edge's output to the node that it leads to."""
         node = EDGES[edge][0]
         if self._kept is not None:
             keeps = self._kept[edge]
@@ -243,7 +243,7 @@ class MixedCell(nn.Module):
         return node
 
     def _mix(self, x: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
-        """Add what leaves a node, weighted, to the nodes that it leads to."""
+        """Add the weighted outputs of a node's outgoing edges to the nodes that they lead to."""
         for edge, operation, images in self._outputs(x, source, mix, scaled=True):
             weight = None if operation in _KERNELS else mix.weight(edge, operation)
             nodes.add(edge, images, weight)
@@ -264,9 +264,9 @@ class MixedCell(nn.Module):
     def _outputs(
         self, x: Tensor, source: int, mix: _Mix, *, scaled: bool
     ) -> Iterator[tuple[int, str, Tensor]]:
-        """(edge, operation, images) of all active candidates that leave a node, ``none`` left out.
+        """(edge, operation, images) of all active candidates other than ``none`` that leave a node.
 
-        Where ``scaled``, the outputs of convolutions are multiplied by their weights already.
+        If ``scaled``, the outputs of convolutions are already multiplied by their weights.
         """
         relu: Tensor | None = None
         for operation in _KERNELS:
@@ -294,7 +294,7 @@ class MixedCell(nn.Module):
 
 
 def _pass_by(rest: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
-    """Add the channels that are not mixed to the nodes that a node leads to."""
+    """Add a node's unmixed channels to the nodes that it leads to."""
     for edge in _FROM[source]:
         if mix.columns[edge]:
             nodes.add(edge, rest, mix.edge_weight(edge))

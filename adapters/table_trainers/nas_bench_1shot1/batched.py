@@ -3,7 +3,7 @@
 Activations have the shape (member, channel, pixel, image), as in the batched networks of
 NAS-Bench-201: no operation mixes members. All members share the graph, and with it the channels
 of every vertex, so that additions, truncations and concatenations serve all of them at once;
-at a vertex the members part by operation and come together again.
+at a vertex the members are split by operation and joined again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Vertex:
         layers: Sequence[ConvBn | None],
         device: torch.device,
     ) -> None:
-        """``members``: who takes each of _OPERATIONS; ``layers``: their convolutions."""
+        """``members``: the members with each of _OPERATIONS; ``layers``: their convolutions."""
         self._layers, self._sizes = layers, [len(group) for group in members]
         order = torch.tensor([member for group in members for member in group], device=device)
         self._order, self._back = order, torch.argsort(order)
@@ -89,7 +89,7 @@ class BatchedGraphs(BatchedNetwork):
         return x
 
     def _through(self, cell: _Cell, x: Tensor, training: bool) -> Tensor:
-        """A cell's output: its parents' channels side by side, plus the input's projection."""
+        """A cell's output: its parents' channels concatenated, plus the input's projection."""
         matrix, channels = self._matrix, self._channels
         projections = cell.projections(x, training=training).relu_()
         widths = [channels[vertex] for vertex in self._fed]
@@ -125,7 +125,7 @@ class BatchedGraphs(BatchedNetwork):
 
 
 def _pooled(x: Tensor) -> Tensor:
-    """Maximum over 3x3 pixels, with the images in the place of channels, as they lie in memory."""
+    """Maximum over 3x3 pixels, with images as the channel axis, as they lie in memory."""
     members, channels, pixels, images = x.shape
     side = math.isqrt(pixels)
     rows = x.reshape(members * channels, side, side, images).permute(0, 3, 1, 2)

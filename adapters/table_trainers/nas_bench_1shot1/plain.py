@@ -1,4 +1,4 @@
-"""The flat network of one graph as an ordinary torch module, its first weights, its costs."""
+"""The flat network of one graph as an ordinary torch module, its initial weights, its costs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POOL, CONV_1X1, CONV_3X3 = OPERATIONS_BY_COST = (
 
 
 class Convolution(NamedTuple):
-    """A convolution with batch norm inside a cell. ``name`` is its weight's, within the cell."""
+    """A convolution with batch norm inside a cell. ``name``: of its weight, within the cell."""
 
     name: str
     inputs: int
@@ -49,17 +49,17 @@ def convolutions(graph: Graph, width: int) -> Iterator[Convolution]:
 
 
 def projection_weight(vertex: int) -> str:
-    """What a plain cell calls the weight between the cell's input and a vertex."""
+    """The name, in a plain cell, of the weight between the cell's input and a vertex."""
     return f"input_op.{vertex}.conv_bn_relu.0.weight"
 
 
 def operation_weight(vertex: int, operation: str) -> str:
-    """What a plain cell calls the weight of a vertex's convolution."""
+    """The name, in a plain cell, of the weight of a vertex's convolution."""
     return f"vertex_op.{vertex}.{operation[:7]}.conv_bn_relu.0.weight"
 
 
 def plain_network(graph: Graph, shape: FlatShape) -> nn.Sequential:
-    """The network that ``BatchedGraphs`` trains many of: the same function, one at a time."""
+    """One of the networks that ``BatchedGraphs`` trains together: the same function."""
     width = shape.channels
     return plain_flat_network((cell_block(graph, width, width) for _ in range(shape.cells)), shape)
 

@@ -30,9 +30,9 @@ class GraphTrainer:
     """The trainer of one space of NAS-Bench-1Shot1.
 
     Cells of one NAS-Bench-101 hash share a result, as they share a row of NAS-Bench-101; the first
-    is trained, and the order of its vertices says which get the channels that a division leaves
-    over. A network's first weights are drawn from a stream named by the seed and that hash,
-    and the order of the images from one named by the seed, so that neither depends on the batch.
+    is trained, and the order of its vertices decides which get the remainder of the channels. A
+    network's initial weights are drawn from a stream named by the seed and that hash, and the order
+    of the images from one named by the seed, so that neither depends on the batch.
     """
 
     version = 1
@@ -61,7 +61,7 @@ class GraphTrainer:
         """Train the cells, graph by graph, and evaluate them as they go.
 
         Raises HarnessError where the images cannot be cut into the protocol's patches or are
-        fewer than a batch, and where a cell shares out more channels than there are.
+        fewer than a batch, and where a cell's output has more parents than channels.
         """
         check_fit(dataset, protocol)
         shape = FlatShape.of(protocol, dataset)
@@ -95,7 +95,7 @@ class GraphTrainer:
         return result._replace(failures=tuple(failures))
 
     def costs(self, architecture: Cell, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
-        """By arithmetic, of the cell without its loose ends, as NAS-Bench-101 counts them."""
+        """Costs by arithmetic, of the cell without unused nodes, as NAS-Bench-101 counts them."""
         shape, graph = FlatShape.of(protocol, dataset), graph_of(architecture)
         return Costs(parameters(graph, shape) / 1e6, flops(graph, shape) / 1e6)
 
@@ -105,7 +105,7 @@ TRAINER_2 = GraphTrainer(SPACE_2)
 
 
 def _check_channels(graphs: Sequence[Graph], protocol: TrainingProtocol) -> None:
-    """The output's parents, the input left out, share the channels: there must be one for each."""
+    """Raises HarnessError unless each parent of the output, the input aside, gets a channel."""
     sharing = max(sum(row[-1] for row in graph.matrix[1:]) for graph in graphs)
     if protocol.channels < sharing:
         raise HarnessError(
@@ -125,6 +125,6 @@ def _empty(epochs: int, members: int) -> TrainedBatch:
 
 
 def _place(graph: Graph) -> tuple[int, Matrix, tuple[int, ...]]:
-    """Small graphs first, those of one matrix side by side, cheap operations first."""
+    """A cell's sort key: small graphs first, those of one matrix together, cheap ones first."""
     operations = tuple(OPERATIONS_BY_COST.index(operation) for operation in graph.operations)
     return len(graph.matrix), graph.matrix, operations

@@ -1,4 +1,4 @@
-"""The flat networks of many NAS-Bench-201 cells: one operation serves all that use it."""
+"""The flat networks of many NAS-Bench-201 cells, with each operation computed for all at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPERATIONS = (CONV_3X3, CONV_1X1, POOL, SKIP)
 
 
 class _Use(NamedTuple):
-    """One member's edge: the member, the edge, and the node that it adds to."""
+    """An edge of a member: the member, the edge, and the node that it adds to."""
 
     member: int
     edge: int
@@ -34,7 +34,7 @@ class _Use(NamedTuple):
 class _Source(NamedTuple):
     """All live edges that leave one node, sorted by operation.
 
-    rows: the members to read, one an edge, in the order of ``uses``; targets: for each operation
+    rows: the member of each edge, in the order of ``uses``; targets: for each operation
     the rows (node - 1) * members + member of the nodes that its edges add to.
     """
 

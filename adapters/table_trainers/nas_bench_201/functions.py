@@ -1,4 +1,4 @@
-"""Which cells are exactly the same function of the same parameters, and so train alike.
+"""A rule that tells which cells are exactly the same function, and so train alike.
 
 The 15,625 cells are 5,224 functions. The rule is neither of the benchmark's two (12,751 and 6,466
 strings): it merges more, because a zero adds nothing and sums are compared term by term, and it
@@ -33,7 +33,7 @@ _Sum = Counter[_Term]
 
 
 class _Convolution(NamedTuple):
-    """What an edge's convolution is and sees; of a constant it is a constant again."""
+    """An edge's convolution and its input; of a constant it is a constant again."""
 
     kernel: int
     sees: _Sum
@@ -52,12 +52,12 @@ def live_edges(cell: Cell) -> frozenset[int]:
 
 
 def exact_function(cell: Cell) -> Hashable:
-    """A value that two cells share where they are one function of the same parameters.
+    """A value that is equal for cells that are the same function of the same parameters.
 
     A zero adds nothing; skips pass sums through; pooling is linear, so it is applied term by
     term. A convolution of zero is the bias of its batch norm, whatever its kernel, and so is a
-    1x1 convolution of constants; pooling does not change a constant. Names of convolutions do
-    not matter, which of them is used where does. ReLU keeps the sums behind it apart.
+    1x1 convolution of constants; pooling does not change a constant. The names of convolutions do
+    not matter, but which of them is used where does. A ReLU of a sum is not split into terms.
     """
     output, convolutions = _expand(cell)
     used = _reachable(output, convolutions)
@@ -129,7 +129,7 @@ def _reachable(output: _Sum, convolutions: dict[int, _Convolution]) -> set[int]:
 
 
 def _structure(edge: int, convolutions: dict[int, _Convolution]) -> str:
-    """What a convolution computes, its own and its sources' names left out."""
+    """A description of what a convolution computes, without the names of convolutions."""
     if edge == _INPUT:
         return "x"
     kernel, sees = convolutions[edge]
@@ -143,7 +143,7 @@ def _structure(edge: int, convolutions: dict[int, _Convolution]) -> str:
 def _written(
     order: list[int], output: _Sum, convolutions: dict[int, _Convolution]
 ) -> tuple[tuple[int, ...], ...]:
-    """The whole cell with its convolutions numbered in this order."""
+    """A description of the whole cell with its convolutions numbered in this order."""
     number = {_INPUT: _INPUT, **{edge: place for place, edge in enumerate(order)}}
 
     def numbers(value: _Sum) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The flat network of one cell as an ordinary torch module, and the weights that it starts from."""
+"""The flat network of one cell as an ordinary torch module, and its initial weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KERNELS = {CONV_1X1: 1, CONV_3X3: 3}
 
 
 def plain_network(cell: Cell, shape: FlatShape) -> nn.Sequential:
-    """The network that ``BatchedCells`` trains many of: the same function, one at a time."""
+    """One of the networks that ``BatchedCells`` trains together: the same function."""
     return plain_flat_network((CellBlock(cell, shape.channels) for _ in range(shape.cells)), shape)
 
 
@@ -30,8 +30,7 @@ def initial_weights(
 ) -> dict[str, NDArray[np.float64]]:
     """The weights of ``flat_weights``.
 
-    Batch norms start at one and zero and are left out, and so are convolutions whose output
-    reaches nothing.
+    Batch norms start at one and zero and are left out, and so are unused convolutions.
     """
     width = shape.channels
     sizes = {
@@ -43,7 +42,7 @@ def initial_weights(
 
 
 def parameters(cell: Cell, shape: FlatShape) -> int:
-    """Trainable parameters of the plain network, those that reach nothing included."""
+    """Trainable parameters of the plain network, unused ones included."""
     width = shape.channels
     return flat_parameters(sum(k * k * width * width + 2 * width for k in _kernels(cell)), shape)
 

@@ -27,7 +27,7 @@ from harness.tables.building.contract import Costs, TrainedBatch
 class CellTrainer:
     """The trainer of the space ``nas-bench-201``.
 
-    A cell's first weights are drawn from a stream of its own, named by the seed and the cell, and
+    A cell's initial weights are drawn from a stream of its own, named by the seed and the cell, and
     the order of the images from one named by the seed, so that neither depends on the batch.
     """
 
@@ -71,7 +71,7 @@ class CellTrainer:
         )
 
     def costs(self, architecture: Cell, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
-        """By arithmetic; convolutions that reach nothing are counted, as the benchmark does."""
+        """Costs by arithmetic; unused convolutions are counted, as in the benchmark."""
         shape = FlatShape.of(protocol, dataset)
         return Costs(parameters(architecture, shape) / 1e6, flops(architecture, shape) / 1e6)
 
@@ -80,7 +80,7 @@ TRAINER = CellTrainer()
 
 
 def _work(cell: Cell) -> tuple[int, int, int, int, int]:
-    """What a cell costs to train, the dearest operation first, and its key to break ties."""
+    """The sort key of a cell: its training cost, the dearest operation first, then its key."""
     live = [cell.operations[edge] for edge in live_edges(cell)]
     counts = (live.count(operation) for operation in (CONV_3X3, CONV_1X1, POOL))
     threes, ones, pools = counts
