@@ -17,7 +17,7 @@ BLANK = "–"
 
 
 @dataclass(frozen=True)
-class Column:
+class ViewColumn:
     """One column.
 
     head: what the reader sees, ``\\n`` where it may break. digits: decimals of a ``number``.
@@ -51,13 +51,13 @@ class View:
 
     title: str
     identity: Mapping[str, Value]
-    columns: tuple[Column, ...]
+    columns: tuple[ViewColumn, ...]
     rows: tuple[Mapping[str, Value], ...]
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
-    def shown(self, every: bool) -> tuple[Column, ...]:
+    def shown(self, every: bool) -> tuple[ViewColumn, ...]:
         """The columns for people: the main ones, or every one; none that is blank throughout."""
         return tuple(
             column
@@ -78,7 +78,7 @@ class View:
             {**self.identity, **{key: _rounded(row.get(key)) for key in keys}} for row in self.rows
         ]
 
-    def cells(self, columns: Sequence[Column]) -> list[list[str]]:
+    def cells(self, columns: Sequence[ViewColumn]) -> list[list[str]]:
         """The rows for people, as text."""
         return [[text(row.get(column.key), column) for column in columns] for row in self.rows]
 
@@ -92,7 +92,7 @@ def is_reference(row: Mapping[str, Value]) -> bool:
     return row.get("kind") == "reference"
 
 
-def text(value: Value, column: Column) -> str:
+def text(value: Value, column: ViewColumn) -> str:
     """A value as the column writes it; a blank cell is a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return BLANK

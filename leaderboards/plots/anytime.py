@@ -61,18 +61,13 @@ def _panel(context: Context, numbers: Mapping[str, int]) -> PanelInfo:
     what = f"simple regret (points), {facts.zero}" if facts else "answer (%)"
     return PanelInfo(
         title=context.where.title,
-        x_label=_x_label(context),
+        x_label=context.costs.axis,
         y_label=what,
         x=curves.grid,
         lines=tuple(lines),
-        log_x=not context.where.of_supernets,
+        log_x=not context.costs.whole,
         log_y=facts is not None and _positive(lines),
     )
-
-
-def _x_label(context: Context) -> str:
-    unit = context.group.protocol.unit
-    return "epochs of the supernet" if unit == "epochs" else f"simulated cost ({unit})"
 
 
 def _line(
@@ -104,7 +99,7 @@ def _caption(shown: Sequence[Context]) -> str:
     )
     if any(context.cells is not None for context in shown):
         caption += " Dashed: random search in closed form."
-    if any(context.group.overrun_counts for context in shown):
+    if any(context.costs.overrun_counts for context in shown):
         caption += " The evaluation that crosses the budget is not in the curves."
     settings = {
         f"Table {each.table}, checksum {each.checksum}; protocol {each.protocol.name}."

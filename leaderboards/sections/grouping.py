@@ -7,11 +7,52 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from harness.protocols.search import Answer, SearchProtocol
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.protocols.search import Answer
 from harness.records.record import RunRecord
 from harness.records.spec import AnyProtocol, RunSpec
 
+Array = NDArray[np.float64]
+
 NO_EVALUATION = "no evaluation finished within the budget"
+
+
+@dataclass(frozen=True)
+class StepWeights:
+    """How long, as a share of the budget, each incumbent of each run was held.
+
+    One after the other for all runs, so that a mean over cost is one sum whatever the answer:
+    the exact integral of the step function, the first incumbent held back to cost zero, as
+    ``area_under_regret`` has it.
+
+    weights: shape (steps of all runs,). starts: shape (runs,), where each run begins.
+    begun: whether every run has a step within the budget.
+    """
+
+    weights: Array
+    starts: NDArray[np.int64]
+    begun: bool
+
+    @classmethod
+    def of(cls, records: Sequence[RunRecord], budget: float) -> StepWeights:
+        """The weights of finished runs, at least one."""
+        costs = [record.trajectory.costs for record in records if record.trajectory]
+        starts = np.cumsum([0, *map(len, costs)])[:-1]
+        at = np.concatenate(costs)
+        begun = bool((at[starts] <= budget).all())
+        clipped = np.minimum(at, budget)
+        until = np.append(clipped[1:], budget)
+        until[starts[1:] - 1] = budget
+        weights = until - clipped
+        weights[starts] += clipped[starts]
+        return cls(weights / budget, starts, begun)
+
+    def mean_over_cost(self, values: Array) -> Array:
+        """Each run's mean over [0, budget] of ``values``, shape (steps of all runs,) -> (runs,)."""
+        means: Array = np.add.reduceat(self.weights * values, self.starts)
+        return means
 
 
 @dataclass(frozen=True)
@@ -31,6 +72,11 @@ class MethodRuns:
     def spec(self) -> RunSpec:
         """The spec of any of the runs: all are equal but for the seed."""
         return (self.done or self.failed)[0].spec
+
+    @cached_property
+    def held(self) -> StepWeights:
+        """How long the finished runs, at least one, held their incumbents; all answers share it."""
+        return StepWeights.of(self.done, self.spec.task.budget)
 
     def reasons(self) -> list[str]:
         """Why each failed run failed, one line each."""
@@ -59,12 +105,6 @@ class Group:
     def protocol(self) -> AnyProtocol:
         """The protocol that all of the runs followed."""
         return self.spec.protocol
-
-    @property
-    def overrun_counts(self) -> bool:
-        """Whether an evaluation that crosses the budget counts, so that curves leave it out."""
-        protocol = self.protocol
-        return isinstance(protocol, SearchProtocol) and protocol.overrun == "count"
 
     @property
     def answers(self) -> tuple[Answer, ...]:

@@ -1,0 +1,66 @@
+"""A table that is about one section: what it measures, of which rows. Loaded by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from leaderboards.measures.measure import Measure, columns, values
+from leaderboards.pages.view import View
+from leaderboards.sections.context import Context
+
+S = TypeVar("S")
+
+EVERYWHERE: Mapping[str, str] = {
+    "pairwise": "leaderboards.tables.pairwise:TABLE",
+    "fixed-target": "leaderboards.tables.targets:TABLE",
+    "fixed-budget": "leaderboards.tables.budgets:TABLE",
+    "anytime": "leaderboards.tables.anytime:TABLE",
+    "selections": "leaderboards.tables.selections:TABLE",
+    "measurements": "leaderboards.tables.measurements:TABLE",
+}
+"""The tables that every kind of run takes part in -> where they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionTable(Generic[S]):
+    """One table a section.
+
+    rows: what stands behind each row, in their order. notes: the lines below. about: what the
+    title says behind the section's. words: of the section, for the heads. by_answer: whether it
+    depends on what the runs are judged by. detailed: whether it needs the details of the records,
+    which a store reads only when asked.
+    """
+
+    measures: Sequence[Measure[S]]
+    rows: Callable[[Context], Iterable[S]]
+    notes: Callable[[Context], Iterable[str]]
+    about: str = ""
+    words: Callable[[Context], Mapping[str, str]] | None = None
+    by_answer: bool = True
+    detailed: bool = False
+
+    def view(self, context: Context, captions: Sequence[str], *, shown: bool) -> View:
+        """The table, without a row where the kind of run does not take part in it."""
+        where = context.where
+        about = where.title if self.by_answer else where.task.name
+        found = self.rows(context) if shown else ()
+        return View(
+            title=f"{about}: {self.about}" if self.about else about,
+            identity=where.columns(),
+            columns=columns(self.measures, self.words(context) if self.words else None),
+            rows=tuple(values(self.measures, source) for source in found),
+            facts=tuple(captions),
+            notes=tuple(self.notes(context)),
+        )
+
+
+def load(reference: str) -> SectionTable[Any]:
+    """The table of a ``module:NAME``. Raises TypeError where there is another thing."""
+    module, _, name = reference.partition(":")
+    table = getattr(importlib.import_module(module), name)
+    if not isinstance(table, SectionTable):
+        raise TypeError(f"{reference} is a {type(table).__name__}, not a SectionTable")
+    return table
