@@ -23,17 +23,18 @@ from harness.suites.suite import PRESETS
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import of_contexts
-from leaderboards.kinds.contract import board_kind
+from leaderboards.kinds.contract import EVERYWHERE, board_kind
 from leaderboards.model import Leaderboard, Section
 from leaderboards.pages import render
 from leaderboards.pages.render import Format
 from leaderboards.pages.view import View
 from leaderboards.sections.context import Context, Which, contexts
 from leaderboards.tables.main import main_views, overall_views
-from leaderboards.tables.section_table import EVERYWHERE, SectionTable, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from leaderboards.tables.section_table import SectionTable
 
 PAGE, PLOT = "leaderboard.html", "anytime.png"
 """What ``Report.write`` writes."""
@@ -173,6 +174,8 @@ def section_table(name: str) -> SectionTable[Any]:
 
     Raises UnknownName, with the near names, where no kind of run has such a table.
     """
+    from leaderboards.tables.section_table import load
+
     if name in EVERYWHERE:
         return load(EVERYWHERE[name])
     known = section_tables()

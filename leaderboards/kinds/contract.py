@@ -18,7 +18,16 @@ from leaderboards.published.numbers import Setting
 from leaderboards.sections.context import Context, Costs
 from leaderboards.sections.facts import Population
 from leaderboards.sections.reference_search import Cells
-from leaderboards.tables.section_table import EVERYWHERE
+
+EVERYWHERE: Mapping[str, str] = {
+    "pairwise": "leaderboards.tables.pairwise:TABLE",
+    "fixed-target": "leaderboards.tables.targets:TABLE",
+    "fixed-budget": "leaderboards.tables.budgets:TABLE",
+    "anytime": "leaderboards.tables.anytime:TABLE",
+    "selections": "leaderboards.tables.selections:TABLE",
+    "measurements": "leaderboards.tables.measurements:TABLE",
+}
+"""The tables that every kind of run takes part in -> where they are."""
 
 
 class BoardKind:

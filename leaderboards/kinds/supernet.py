@@ -9,13 +9,12 @@ from typing import ClassVar
 from harness.protocols.search import Answer
 from harness.protocols.supernet import SupernetProtocol
 from harness.records.spec import RunSpec
-from leaderboards.kinds.contract import BoardKind, answer_caption
+from leaderboards.kinds.contract import EVERYWHERE, BoardKind, answer_caption
 from leaderboards.measures import common, supernets
 from leaderboards.model import Section, TableFacts, Where
 from leaderboards.pages.view import View
 from leaderboards.published.numbers import Setting
 from leaderboards.sections.context import Costs
-from leaderboards.tables.section_table import EVERYWHERE
 from leaderboards.tables.tasks import task_views
 
 

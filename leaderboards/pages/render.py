@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from leaderboards.pages.gathering import gather
-from leaderboards.pages.view import View, ViewColumn, is_reference
+from leaderboards.pages.view import View, ViewColumn, gather, is_reference
 
 if TYPE_CHECKING:
     import pandas as pd

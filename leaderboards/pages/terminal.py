@@ -6,8 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from leaderboards.pages.gathering import gather
-from leaderboards.pages.view import BLANK, View, ViewColumn, is_reference
+from leaderboards.pages.view import BLANK, View, ViewColumn, gather, is_reference
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,16 +13,6 @@ from leaderboards.sections.context import Context
 
 S = TypeVar("S")
 
-EVERYWHERE: Mapping[str, str] = {
-    "pairwise": "leaderboards.tables.pairwise:TABLE",
-    "fixed-target": "leaderboards.tables.targets:TABLE",
-    "fixed-budget": "leaderboards.tables.budgets:TABLE",
-    "anytime": "leaderboards.tables.anytime:TABLE",
-    "selections": "leaderboards.tables.selections:TABLE",
-    "measurements": "leaderboards.tables.measurements:TABLE",
-}
-"""The tables that every kind of run takes part in -> where they are."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class SectionTable(Generic[S]):
