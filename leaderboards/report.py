@@ -177,11 +177,11 @@ def section_table(name: str) -> SectionTable[Any]:
     from leaderboards.tables.section_table import load
 
     if name in EVERYWHERE:
-        return load(EVERYWHERE[name])
+        return load(name, EVERYWHERE[name])
     known = section_tables()
     if name not in known:
         raise UnknownName("table", name, (*OF_THE_BOARD, *known))
-    return load(known[name])
+    return load(name, known[name])
 
 
 def section_tables() -> Mapping[str, str]:

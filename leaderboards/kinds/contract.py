@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,7 +31,7 @@ EVERYWHERE: Mapping[str, str] = {
 """The tables that every kind of run takes part in -> where they are."""
 
 
-class BoardKind:
+class BoardKind(ABC):
     """What a leaderboard shows of one kind of run.
 
     A kind derives from this class and registers an instance under its ``RunSpec.kind``, in the
@@ -57,9 +58,9 @@ class BoardKind:
     measures: ClassVar[Sequence[Measure[Standing]]] = common.measures()
     tables: ClassVar[Mapping[str, str]] = EVERYWHERE
 
+    @abstractmethod
     def captions(self, where: Where, facts: TableFacts | None) -> list[str]:
         """The lines above a table: what its numbers rest on, switch by switch."""
-        raise NotImplementedError
 
     def costs(self, protocol: Any) -> Costs:
         """What runs pay with, and how curves over it are drawn; here in the protocol's unit."""

@@ -63,7 +63,7 @@ class SearchBoard(BoardKind):
 
     def setting(self, spec: RunSpec, answer: Answer) -> Setting:
         """Every switch that a published search depends on."""
-        protocol = spec.search_protocol
+        protocol = _search(spec.protocol)
         task = protocol.tasks[0]
         return {
             "space": spec.space,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from typing import Any, Generic, TypeVar
 
+from harness.errors import HarnessError
 from leaderboards.measures.measure import Measure, columns, values
 from leaderboards.pages.view import View
 from leaderboards.sections.context import Context
@@ -47,10 +48,13 @@ class SectionTable(Generic[S]):
         )
 
 
-def load(reference: str) -> SectionTable[Any]:
-    """The table of a ``module:NAME``. Raises TypeError where there is another thing."""
-    module, _, name = reference.partition(":")
-    table = getattr(importlib.import_module(module), name)
+def load(name: str, reference: str) -> SectionTable[Any]:
+    """The table of a ``module:NAME``. Raises HarnessError where there is no such table."""
+    try:
+        table = EntryPoint(name, reference, "tables").load()
+    except (ImportError, AttributeError) as error:
+        raise HarnessError(f"table {name!r} cannot be loaded from {reference}: {error}") from error
     if not isinstance(table, SectionTable):
-        raise TypeError(f"{reference} is a {type(table).__name__}, not a SectionTable")
+        kind = type(table).__name__
+        raise HarnessError(f"table {name!r} ({reference}) is a {kind}, not a SectionTable")
     return table
