@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.metrics.statistics import FEWEST_SHARED
+from harness.objectives import ACCURACY
 from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards.kinds.contract import board_kind
@@ -70,7 +71,9 @@ def _mixed(context: Context, mixed: Container[tuple[str, str, str]]) -> list[str
 def _section(context: Context, notes: Sequence[str]) -> Section:
     runs, where = context.group, context.where
     kind = board_kind(where.kind)
-    printed = printed_in(kind.setting(runs.spec, context.answer))
+    # What papers print, and what is kept of it, are accuracies.
+    accurate = context.objective.name == ACCURACY
+    printed = printed_in(kind.setting(runs.spec, context.answer)) if accurate else {}
     standings = Standings(context, printed)
     rows = standings.rows(kind.measures)
     return Section(
@@ -158,7 +161,8 @@ def _overall(primary: Sequence[Section], missing: Mapping[str, int]) -> tuple[Ov
     failures: Counter[str] = Counter()
     for section in primary:
         ranked = [row for row in section.rows if row.mean is not None]
-        places = rankdata([-(row.mean or 0.0) for row in ranked])
+        sign = section.where.objective.sign
+        places = rankdata([-sign * (row.mean or 0.0) for row in ranked])
         for row in section.rows:
             ranks.setdefault(row.label, [])
             finished[row.label] += row.n

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import objectives
+from harness.objectives import Objective
 from leaderboards.pages.view import Value, ViewColumn
 from leaderboards.published.numbers import Published
 
@@ -130,6 +132,11 @@ class Where:
     def kind(self) -> str:
         """Which kind of run they are, as ``RunSpec.kind``."""
         return self.protocol.kind
+
+    @property
+    def objective(self) -> Objective:
+        """What the answer is in: its unit, and which way is better."""
+        return objectives.named(self.answer.objective)
 
     @property
     def title(self) -> str:

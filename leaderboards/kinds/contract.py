@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from harness import registry
+from harness import objectives, registry
 from harness.protocols.search import Answer, Signal
 from harness.records.spec import RunSpec
 from harness.tables.table import BenchmarkTable
@@ -100,8 +100,12 @@ def board_kind(name: str) -> BoardKind:
 
 
 def answer_caption(answer: Answer) -> str:
-    """What runs are judged by, as one of the lines above a table."""
-    return (
-        f"answer {answer.dataset}/{answer.split} after {answer.epochs} epochs, "
-        f"seed={answer.seed} ({answer.role})"
-    )
+    """What runs are judged by, as one of the lines above a table; of accuracies nothing is said."""
+    objective = objectives.named(answer.objective)
+    said = "" if objective.name == objectives.ACCURACY else f"{objective.name} of "
+    where = f"{answer.dataset}"
+    if objective.of_training:
+        where += f"/{answer.split} after {answer.epochs} epochs, seed={answer.seed}"
+    if said:
+        where += f", in {objective.unit}, {objective.direction} is better"
+    return f"answer {said}{where} ({answer.role})"

@@ -9,7 +9,6 @@ import numpy as np
 from harness.metrics.regret import relative_improvement
 from leaderboards.measures.measure import Measure
 from leaderboards.measures.rows import Standing
-from leaderboards.model import TableFacts
 from leaderboards.pages.view import Value
 
 Number = float | None
@@ -26,16 +25,6 @@ def finished(number: Callable[[Standing], Value]) -> Callable[[Standing], Value]
 def metric(name: str) -> Callable[[Standing], Number]:
     """The mean over runs of a number that runs measure; blank unless every run has it."""
     return lambda row: row.mean_metric(name)
-
-
-def against_table(number: Callable[[float, TableFacts], float]) -> Callable[[Standing], Number]:
-    """A number of the mean and of what the table says; blank without either."""
-
-    def value(row: Standing) -> Number:
-        mean, facts = row.mean, row.context.facts
-        return None if mean is None or facts is None else number(mean, facts)
-
-    return value
 
 
 def _of_seeds(row: Standing) -> str:
@@ -56,6 +45,20 @@ def _interval(row: Standing) -> str | None:
     return None if bounds is None else f"{bounds[0]:.2f}, {bounds[1]:.2f}"
 
 
+def _regret(row: Standing) -> Number:
+    facts = row.context.facts
+    if row.mean is None or facts is None:
+        return None
+    return row.context.objective.sign * (facts.optimum - row.mean)
+
+
+def _improvement(row: Standing) -> Number:
+    facts, objective = row.context.facts, row.context.objective
+    if row.mean is None or facts is None:
+        return None
+    return float(relative_improvement(row.mean, facts.average, objective))
+
+
 def _area(row: Standing) -> Number:
     """None without a zero, or where a run has nothing within the budget."""
     runs, facts = row.runs, row.context.facts
@@ -65,7 +68,8 @@ def _area(row: Standing) -> Number:
     answers = np.concatenate(
         [record.trajectory.answers[name] for record in runs.done if record.trajectory]
     )
-    return facts.optimum - float(runs.held.mean_over_cost(answers).mean())
+    mean = float(runs.held.mean_over_cost(answers).mean())
+    return row.context.objective.sign * (facts.optimum - mean)
 
 
 def _decided(row: Standing) -> bool | None:
@@ -185,7 +189,7 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         "best",
         "best\nof n",
         unit=ANSWER,
-        of=finished(lambda row: float(row.finals.max())),
+        of=finished(lambda row: row.context.objective.best(row.finals)),
         meaning="the best of n runs: it grows with n and says little about a method",
     ),
     Measure(
@@ -193,8 +197,9 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         "regret\n{zero}",
         digits=3,
         unit=ANSWER,
-        of=against_table(lambda mean, facts: facts.optimum - mean),
-        meaning="optimum minus mean; the zero is named in the heading and in `regret_zero`",
+        of=_regret,
+        meaning="by how much the mean is worse than the optimum; the zero is named in the heading "
+        "and in `regret_zero`",
     ),
     Measure(
         "area",
@@ -211,8 +216,8 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         "% over\naverage",
         main=False,
         unit="percent of the average",
-        of=against_table(lambda mean, facts: float(relative_improvement(mean, facts.average))),
-        meaning="how far the mean is above the average architecture",
+        of=_improvement,
+        meaning="by how much the mean is better than that of the average architecture",
     ),
 )
 

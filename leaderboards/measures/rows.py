@@ -69,7 +69,7 @@ class Standings:
 
     def _place(self, label: str) -> tuple[bool, float, str]:
         mean = self.means.get(label)
-        return mean is None, -(mean or 0.0), label
+        return mean is None, -self.context.objective.sign * (mean or 0.0), label
 
     @cached_property
     def ranks(self) -> Mapping[str, int]:

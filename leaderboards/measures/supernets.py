@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from harness.objectives import ACCURACY
 from leaderboards.measures.common import Number, metric
 from leaderboards.measures.measure import Measure
 from leaderboards.measures.rows import Standing
 
 
 def _error(row: Standing) -> Number:
-    return None if row.mean is None else 100.0 - row.mean
+    accurate = row.context.objective.name == ACCURACY
+    return 100.0 - row.mean if accurate and row.mean is not None else None
 
 
 def _skips(row: Standing) -> Number:
@@ -22,7 +24,7 @@ def _trainings(row: Standing) -> Number:
 
 
 MEASURES: tuple[Measure[Standing], ...] = (
-    Measure("error", "error", unit="percent", of=_error, meaning="100 minus `mean`"),
+    Measure("error", "error", unit="percent", of=_error, meaning="100 minus `mean`, of accuracies"),
     Measure(
         "skips",
         "skips\n%",

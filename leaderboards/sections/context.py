@@ -12,6 +12,7 @@ import numpy as np
 from harness import registry
 from harness.digests import digest
 from harness.errors import MissingCell
+from harness.objectives import Objective
 from harness.protocols.search import Answer, Signal
 from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
@@ -79,6 +80,11 @@ class Context:
     def answer(self) -> Answer:
         """What the runs are judged by here."""
         return self.where.answer
+
+    @property
+    def objective(self) -> Objective:
+        """The unit of the answer, and which way is better."""
+        return self.where.objective
 
     def rng(self) -> np.random.Generator:
         """The same records give the same leaderboard: the seed is the section's own digest."""

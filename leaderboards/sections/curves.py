@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.anytime import AnytimeSummary, Steps, common_grid, on_grid, summary
+from harness.metrics.anytime import AnytimeSummary, common_grid, on_grid, summary
 from harness.metrics.random_search import ExactCurve
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
@@ -42,7 +42,7 @@ class SectionCurves:
     exact: ExactCurve | None
 
 
-def steps(runs: MethodRuns, answer: str) -> list[Steps]:
+def steps(runs: MethodRuns, answer: str) -> list[tuple[Array, Array]]:
     """Costs and answers of the incumbents of each finished run."""
     return [
         (record.trajectory.costs, record.trajectory.answers[answer])

@@ -31,8 +31,9 @@ class Point:
     @property
     def regret(self) -> float:
         """NaN without a zero."""
-        facts = self.curves.context.facts
-        return facts.optimum - float(self.mean[self.place]) if facts else math.nan
+        context, mean = self.curves.context, float(self.mean[self.place])
+        facts = context.facts
+        return context.objective.sign * (facts.optimum - mean) if facts else math.nan
 
 
 def _points(context: Context) -> Iterator[Point]:
@@ -132,7 +133,7 @@ TABLE: SectionTable[Point] = SectionTable(
             digits=3,
             unit=ANSWER,
             of=lambda point: known(point.regret),
-            meaning="optimum minus mean",
+            meaning="by how much the mean is worse than the optimum",
         ),
     ),
     rows=_points,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,27 +38,35 @@ class Reached:
 
 
 def _targets(context: Context) -> list[Target]:
-    """Ascending; none where the table is not at hand."""
+    """The easiest first; none where the table is not at hand."""
     if context.everyone is None:
         return []
-    there = context.everyone.answers[~np.isnan(context.everyone.answers)]
+    sign = context.objective.sign
+    there = sign * context.everyone.answers[~np.isnan(context.everyone.answers)]
     descending = np.sort(there)[::-1]
     targets = []
     for share in TOP:
         # The worst of the best `share`: at least the best one, never an interpolated value.
         place = max(1, math.floor(share * len(descending)))
         name = f"best {share:.1%}" if share else "optimum"
-        targets.append(Target(name, float(descending[place - 1])))
+        targets.append(Target(name, sign * float(descending[place - 1])))
     return targets
 
 
 def _reached(context: Context) -> Iterator[Reached]:
-    budget = context.group.spec.task.budget
+    budget, sign = context.group.spec.task.budget, context.objective.sign
     for target in _targets(context):
         for runs in context.group.methods:
             if runs.done:
-                curves = steps(runs, context.answer.name)
-                yield Reached(target, runs, fixed_target(curves, target.value, budget))
+                curves = [
+                    (costs, sign * answers) for costs, answers in steps(runs, context.answer.name)
+                ]
+                yield Reached(target, runs, fixed_target(curves, sign * target.value, budget))
+
+
+def _words(context: Context) -> Mapping[str, str]:
+    higher = context.objective.direction == "higher"
+    return {"unit": context.costs.unit, "reach": "at least" if higher else "at most"}
 
 
 TABLE: SectionTable[Reached] = SectionTable(
@@ -73,7 +81,7 @@ TABLE: SectionTable[Reached] = SectionTable(
         ),
         Measure(
             "target",
-            "at least",
+            "{reach}",
             unit=ANSWER,
             of=lambda row: row.target.value,
             meaning="the answer to be reached, which 1%, 0.1% or none of the architectures exceed",
@@ -127,5 +135,5 @@ TABLE: SectionTable[Reached] = SectionTable(
         "median cost: over all runs, blank where fewer than half reached the target",
         *notes(context),
     ],
-    words=lambda context: {"unit": context.costs.unit},
+    words=_words,
 )

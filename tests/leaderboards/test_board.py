@@ -350,7 +350,7 @@ def test_the_same_records_give_the_same_leaderboard(
 def test_bounds_are_those_of_the_bootstrap(tables: Tables) -> None:
     (checksum,) = tables
     finals = np.random.default_rng(3).normal(90, 2, 40)
-    found = row(only_section(many("a", finals, checksum), tables), "a")
+    found = row(only_section(many("a", finals.tolist(), checksum), tables), "a")
     low, high = mean_bounds(finals[:, None], np.random.default_rng(0), 0.95, 20_000)
     assert found["low"] == pytest.approx(float(low[0]), abs=0.1)
     assert found["high"] == pytest.approx(float(high[0]), abs=0.1)
@@ -366,7 +366,7 @@ def test_bounds_are_those_of_the_bootstrap(tables: Tables) -> None:
 def test_the_area_is_the_integral_of_each_run(costs: list[tuple[float, ...]]) -> None:
     rng = np.random.default_rng(1)
     runs = [
-        done("a", seed, rng.uniform(80, 94, len(at)), protocol(), costs=at)
+        done("a", seed, rng.uniform(80, 94, len(at)).tolist(), protocol(), costs=at)
         for seed, at in enumerate(costs)
     ]
     values = [run.trajectory.answers["toy test"] for run in runs if run.trajectory]
