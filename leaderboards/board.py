@@ -18,7 +18,7 @@ from leaderboards.measures.rows import Standings
 from leaderboards.model import Failure, Leaderboard, Overall, Reference, Row, Section
 from leaderboards.published.numbers import Published, printed_in
 from leaderboards.sections.context import Context, contexts
-from leaderboards.sections.grouping import Group
+from leaderboards.sections.grouping import RunGroup
 
 
 def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:
@@ -107,7 +107,7 @@ def _as_published(printed: Mapping[str, Published], rows: Sequence[Row]) -> Iter
             yield Reference(f"{method}, as published", number.mean, number.sd, number.note)
 
 
-def _failures(runs: Group) -> tuple[Failure, ...]:
+def _failures(runs: RunGroup) -> tuple[Failure, ...]:
     return tuple(
         Failure(method.label, reason, count)
         for method in runs.methods

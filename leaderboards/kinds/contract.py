@@ -16,7 +16,7 @@ from leaderboards.measures.rows import Standing
 from leaderboards.model import Reference, Section, TableFacts, Where
 from leaderboards.pages.view import View
 from leaderboards.published.numbers import Setting
-from leaderboards.sections.context import Context, Costs
+from leaderboards.sections.context import Context, CostAxis
 from leaderboards.sections.facts import Population
 from leaderboards.sections.reference_search import Cells
 
@@ -62,9 +62,9 @@ class BoardKind(ABC):
     def captions(self, where: Where, facts: TableFacts | None) -> list[str]:
         """The lines above a table: what its numbers rest on, switch by switch."""
 
-    def costs(self, protocol: Any) -> Costs:
+    def costs(self, protocol: Any) -> CostAxis:
         """What runs pay with, and how curves over it are drawn; here in the protocol's unit."""
-        return Costs(protocol.unit, f"cost ({protocol.unit})")
+        return CostAxis(protocol.unit, f"cost ({protocol.unit})")
 
     def signal(self, protocol: Any) -> Signal | None:
         """What the runs see of a table while they search, None for nothing.

@@ -12,7 +12,7 @@ from leaderboards.kinds.contract import BoardKind, answer_caption
 from leaderboards.model import Reference, TableFacts, Where
 from leaderboards.published.numbers import Setting
 from leaderboards.sections import reference_search
-from leaderboards.sections.context import Context, Costs
+from leaderboards.sections.context import Context, CostAxis
 from leaderboards.sections.facts import Population
 from leaderboards.sections.reference_search import Cells
 
@@ -38,10 +38,10 @@ class SearchBoard(BoardKind):
             answer_caption(where.answer),
         ]
 
-    def costs(self, protocol: SearchProtocol) -> Costs:
+    def costs(self, protocol: SearchProtocol) -> CostAxis:
         """Simulated seconds or evaluations."""
         axis = f"simulated cost ({protocol.unit})"
-        return Costs(protocol.unit, axis, overrun_counts=protocol.overrun == "count")
+        return CostAxis(protocol.unit, axis, overrun_counts=protocol.overrun == "count")
 
     def signal(self, protocol: SearchProtocol) -> Signal:
         """The validation number that the searcher sees."""

@@ -14,7 +14,7 @@ from leaderboards.measures import common, supernets
 from leaderboards.model import Section, TableFacts, Where
 from leaderboards.pages.view import View
 from leaderboards.published.numbers import Setting
-from leaderboards.sections.context import Costs
+from leaderboards.sections.context import CostAxis
 from leaderboards.tables.tasks import task_views
 
 
@@ -50,9 +50,9 @@ class SupernetBoard(BoardKind):
             answer_caption(where.answer),
         ]
 
-    def costs(self, protocol: SupernetProtocol) -> Costs:
+    def costs(self, protocol: SupernetProtocol) -> CostAxis:
         """Epochs of the supernet, and those of a selector's tuning."""
-        return Costs(protocol.unit, "epochs of the supernet", whole=True)
+        return CostAxis(protocol.unit, "epochs of the supernet", whole=True)
 
     def setting(self, spec: RunSpec, answer: Answer) -> Setting:
         """The published protocol, the data set, and the table or that architectures are trained."""

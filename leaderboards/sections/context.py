@@ -19,7 +19,7 @@ from harness.tables.table import BenchmarkTable
 from leaderboards.model import TableFacts, Where
 from leaderboards.sections import facts
 from leaderboards.sections.facts import Population
-from leaderboards.sections.grouping import Group, group
+from leaderboards.sections.grouping import RunGroup, group
 from leaderboards.sections.reference_search import Cells, NotExact
 
 Which = Literal["test", "validation", "all", "first"]
@@ -27,7 +27,7 @@ Which = Literal["test", "validation", "all", "first"]
 
 
 @dataclass(frozen=True)
-class Costs:
+class CostAxis:
     """What runs pay with, and how numbers over it are laid out.
 
     unit: of the budget. axis: what stands below a plot. whole: whether a curve has a point at 0, 1,
@@ -46,7 +46,7 @@ class Costs:
 class Ground(Protocol):
     """What sections rest on, by kind of run: of ``leaderboards.kinds.contract.BoardKind``."""
 
-    def costs(self, protocol: Any) -> Costs:
+    def costs(self, protocol: Any) -> CostAxis:
         """What the runs pay with."""
 
     def signal(self, protocol: Any) -> Signal | None:
@@ -67,9 +67,9 @@ class Context:
     search has no closed form under the protocol. ``notes`` say why.
     """
 
-    group: Group
+    group: RunGroup
     where: Where
-    costs: Costs
+    costs: CostAxis
     facts: TableFacts | None = None
     everyone: Population | None = None
     cells: Cells | None = None

@@ -84,7 +84,7 @@ class MethodRuns:
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs that differ in method and seed alone.
 
     older: whether runs of the same task, on another table or by another protocol, were planned
@@ -118,7 +118,7 @@ class Group:
         return frozenset(record.spec.seed for record in records)
 
 
-def group(records: Sequence[RunRecord]) -> tuple[Group, ...]:
+def group(records: Sequence[RunRecord]) -> tuple[RunGroup, ...]:
     """Split the records into what may be compared, in the order in which they first appear.
 
     Of several comparisons of one task the one planned last takes the place of the first; the
@@ -147,7 +147,7 @@ def _comparable(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
     return list(found.values())
 
 
-def _group(members: Sequence[RunRecord]) -> Group:
+def _group(members: Sequence[RunRecord]) -> RunGroup:
     configurations: dict[tuple[Any, ...], list[RunRecord]] = {}
     for record in members:
         configurations.setdefault(_configuration(record.spec), []).append(record)
@@ -162,7 +162,7 @@ def _group(members: Sequence[RunRecord]) -> Group:
         "numbered and not pooled"
         for label in sorted(shared)
     )
-    return Group(members[0].spec, tuple(methods), notes)
+    return RunGroup(members[0].spec, tuple(methods), notes)
 
 
 def _configuration(spec: RunSpec) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from leaderboards.tables.section_table import SectionTable
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedPair:
     """Two methods, compared; seed -> answer of each."""
 
     compared: PairwiseComparison
@@ -32,15 +32,15 @@ class Pair:
         )
 
 
-def _pairs(context: Context) -> Iterator[Pair]:
+def _pairs(context: Context) -> Iterator[ComparedPair]:
     """One row a pair, p values corrected over all of them."""
     name = context.answer.name
     answers = {runs.label: by_seed(runs, name) for runs in context.group.methods if runs.done}
     for pair in comparisons(context):
-        yield Pair(pair, answers[pair.first], answers[pair.second])
+        yield ComparedPair(pair, answers[pair.first], answers[pair.second])
 
 
-TABLE: SectionTable[Pair] = SectionTable(
+TABLE: SectionTable[ComparedPair] = SectionTable(
     measures=(
         Measure(
             "first",
