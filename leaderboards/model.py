@@ -37,7 +37,7 @@ class Row:
         return self.values[key]
 
     def number(self, key: str) -> float | None:
-        """A value to reckon with. Raises TypeError for one that is no number."""
+        """A value to reckon with, None for a blank one. Raises TypeError for a text."""
         value = self.values.get(key)
         if isinstance(value, str):
             raise TypeError(f"{key} of {self.label} is the text {value!r}")

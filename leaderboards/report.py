@@ -111,8 +111,10 @@ class Report:
         """
         if table not in OF_THE_BOARD:
             return section_views(table, self.contexts)
-        over_tasks = [*overall_views(self.board), *self._summaries()] if summaries else []
-        return [*main_views(self.board), *over_tasks] if table == "main" else over_tasks
+        over_tasks = [*overall_views(self.board), *self._summaries()]
+        if table == "overall":
+            return over_tasks
+        return [*main_views(self.board), *(over_tasks if summaries else [])]
 
     def text(
         self, form: Format, table: str = "main", *, every: bool = False, summaries: bool = True
@@ -185,10 +187,18 @@ def section_table(name: str) -> SectionTable[Any]:
 
 
 def section_tables() -> Mapping[str, str]:
-    """The tables about one section of all kinds of run: name -> where it is."""
+    """The tables about one section of all kinds of run: name -> where it is.
+
+    Raises HarnessError where two kinds call different tables by one name.
+    """
     known = dict(EVERYWHERE)
     for kind in registry.names("boards"):
-        known |= board_kind(kind).tables
+        for name, reference in board_kind(kind).tables.items():
+            if known.setdefault(name, reference) != reference:
+                raise HarnessError(
+                    f"two tables are called {name!r}: {known[name]}, and {reference} of the board "
+                    f"{kind!r}; one of them needs another name"
+                )
     return known
 
 

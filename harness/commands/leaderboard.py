@@ -101,11 +101,11 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     _note(found.notes)
     if kind == "overall" and found.board.no_overall:
         _note([found.board.no_overall])
-    summaries = kind != "main" or not by_programs
+    every, summaries = columns == "all", not by_programs
     if form is None:
-        _print(found.views(kind, summaries=summaries), columns == "all")
+        _print(found.views(kind, summaries=summaries), every)
     else:
-        _write(found.text(form, kind, every=columns == "all", summaries=summaries), output)
+        _write(found.text(form, kind, every=every, summaries=summaries), output)
     if plot is not None:
         _plot(found if which == answers else report(stored, answers), plot)
 

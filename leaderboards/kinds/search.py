@@ -81,7 +81,7 @@ class SearchBoard(BoardKind):
 def _search(protocol: object) -> SearchProtocol:
     if isinstance(protocol, SearchProtocol):
         return protocol
-    raise TypeError(f"{protocol} is the protocol of no search")
+    raise TypeError(f"a search has a SearchProtocol, not a {type(protocol).__name__}")
 
 
 def _signal(signal: Signal) -> str:

@@ -73,7 +73,7 @@ class SupernetBoard(BoardKind):
 def _supernet(protocol: object) -> SupernetProtocol:
     if isinstance(protocol, SupernetProtocol):
         return protocol
-    raise TypeError(f"{protocol} is the protocol of no supernet")
+    raise TypeError(f"a supernet has a SupernetProtocol, not a {type(protocol).__name__}")
 
 
 BOARD = SupernetBoard()

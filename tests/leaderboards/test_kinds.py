@@ -172,6 +172,12 @@ def test_a_table_that_is_none_is_one_line(name: str, complaint: str, found: Cont
         section_views(name, [found])
 
 
+def test_two_tables_of_one_name_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrontBoard, "tables", {"edges": f"{__name__}:TABLE"})
+    with pytest.raises(HarnessError, match=r"two tables are called 'edges': .*:TABLE, and leader"):
+        section_tables()
+
+
 @pytest.fixture
 def found(fronts: list[RunRecord]) -> Context:
     (context,) = contexts(fronts, {})
