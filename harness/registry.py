@@ -21,6 +21,8 @@ GROUPS: Mapping[str, str] = {
     "selectors": "nas_harness.selectors",
     "trainers": "nas_harness.trainers",
     "table-trainers": "nas_harness.table_trainers",
+    "kinds": "nas_harness.kinds",
+    "boards": "nas_harness.boards",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
 
@@ -37,6 +39,8 @@ _SINGULAR = {
     "selectors": "selector",
     "trainers": "trainer",
     "table-trainers": "table trainer",
+    "kinds": "kind of run",
+    "boards": "board",
 }
 
 

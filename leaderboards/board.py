@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from harness.metrics.statistics import FEWEST_SHARED
-from harness.protocols.search import SearchProtocol
+from harness.objectives import ACCURACY
 from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards.measures.rows import held, rank_rows
+from leaderboards.kinds.contract import board_kind
+from leaderboards.measures.measure import columns
+from leaderboards.measures.rows import Standings
 from leaderboards.model import Failure, Leaderboard, Overall, Reference, Row, Section
-from leaderboards.published.numbers import Published, for_answer
-from leaderboards.sections import reference_search
+from leaderboards.published.numbers import Published, printed_in
 from leaderboards.sections.context import Context, contexts
-from leaderboards.sections.grouping import Group
+from leaderboards.sections.grouping import RunGroup
 
 
 def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:
@@ -39,19 +38,12 @@ def of_contexts(
 
     missing: label -> runs that were planned and have no record, as ``RunStore.missing`` has it.
     """
-    groups = {each.where.comparison: each.group for each in found}
-    mixed = frozenset(each.task_name for each in groups.values() if each.older)
-    steps = {comparison: held(group) for comparison, group in groups.items()}
-    lacking = [
+    mixed = frozenset(each.group.task_name for each in found if each.where.older)
+    lacking = tuple(
         f"{label}: {count:,} planned runs, over all tasks, have no record yet"
         for label, count in missing.items()
-    ]
-    sections = []
-    for each in found:
-        printed = for_answer(each.group.spec, each.answer)
-        rows, tested = rank_rows(each, steps[each.where.comparison], printed)
-        section = _section(each, rows, tested, printed, each.group.task_name in mixed)
-        sections.append(replace(section, notes=(*section.notes, *lacking)))
+    )
+    sections = [_section(each, (*_mixed(each, mixed), *lacking)) for each in found]
     kinds = _kinds([section for section in sections if section.primary])
     reason = _no_overall(kinds, bool(mixed))
     overall = () if reason else tuple(row for kind in kinds for row in _overall(kind, missing))
@@ -59,62 +51,63 @@ def of_contexts(
 
 
 def _kinds(primary: Sequence[Section]) -> list[list[Section]]:
-    """Searches in tables and runs of supernets apart: no method takes part in both."""
-    kinds: dict[bool, list[Section]] = {}
+    """The sections of each kind of run apart: no method takes part in two."""
+    kinds: dict[str, list[Section]] = {}
     for section in primary:
-        kinds.setdefault(section.where.of_supernets, []).append(section)
+        kinds.setdefault(section.where.kind, []).append(section)
     return list(kinds.values())
 
 
-def _section(
-    context: Context,
-    rows: tuple[Row, ...],
-    tested: Sequence[bool],
-    printed: Mapping[str, Published],
-    mixed: bool,
-) -> Section:
-    runs = context.group
-    notes = [*context.notes, *runs.notes, *_row_notes(rows, len(runs.seeds))]
-    if mixed:
-        notes.append(
-            "the suite has other records of this task on another table or by another protocol; "
-            "they stand in a section of their own, what was planned last first, and there is no "
-            "ranking over tasks"
-        )
+def _mixed(context: Context, mixed: Container[tuple[str, str, str]]) -> list[str]:
+    if context.group.task_name not in mixed:
+        return []
+    return [
+        "the suite has other records of this task on another table or by another protocol; "
+        "they stand in a section of their own, what was planned last first, and there is no "
+        "ranking over tasks"
+    ]
+
+
+def _section(context: Context, notes: Sequence[str]) -> Section:
+    runs, where = context.group, context.where
+    kind = board_kind(where.kind)
+    # What papers print, and what is kept of it, are accuracies.
+    accurate = context.objective.name == ACCURACY
+    printed = printed_in(kind.setting(runs.spec, context.answer)) if accurate else {}
+    standings = Standings(context, printed)
+    rows = standings.rows(kind.measures)
     return Section(
-        where=context.where,
+        where=where,
+        what=kind.what,
         primary=context.answer == runs.answers[0],
+        captions=tuple(kind.captions(where, context.facts)),
         facts=context.facts,
+        columns=columns(kind.measures, _words(context)),
         seeds=tuple(sorted(runs.seeds)),
         rows=rows,
-        references=_references(context, printed, rows),
+        references=(*kind.references(context), *_as_published(printed, rows)),
         failures=_failures(runs),
-        pairs=len(tested),
-        decided=sum(tested),
-        notes=tuple(notes),
+        pairs=len(standings.verdicts),
+        decided=sum(pair.decided for pair in standings.verdicts.values()),
+        notes=(*context.notes, *runs.notes, *_row_notes(standings, rows), *notes),
     )
 
 
-def _references(
-    context: Context, printed: Mapping[str, Published], rows: Sequence[Row]
-) -> tuple[Reference, ...]:
-    """Exact random search, and the published methods that no row answers to."""
-    references = []
-    protocol = context.group.protocol
-    if context.cells is not None and isinstance(protocol, SearchProtocol):
-        exact = reference_search.final(context.cells, protocol)
-        if not math.isnan(exact.mean):
-            note = "closed form over the whole table; mean and sd of one run"
-            references.append(Reference(reference_search.LABEL, exact.mean, exact.sd, note))
+def _words(context: Context) -> Mapping[str, str]:
+    """What heads name: the budget's unit, and the zero of regret."""
+    zero = context.facts.zero if context.facts else "no table"
+    return {"unit": context.costs.unit, "zero": zero.replace("=", "\n=")}
+
+
+def _as_published(printed: Mapping[str, Published], rows: Sequence[Row]) -> Iterator[Reference]:
+    """The published methods that no row answers to."""
     beside = {row.published.method for row in rows if row.published}
     for method, number in printed.items():
         if method not in beside:
-            label = f"{method}, as published"
-            references.append(Reference(label, number.mean, number.sd, number.note))
-    return tuple(references)
+            yield Reference(f"{method}, as published", number.mean, number.sd, number.note)
 
 
-def _failures(runs: Group) -> tuple[Failure, ...]:
+def _failures(runs: RunGroup) -> tuple[Failure, ...]:
     return tuple(
         Failure(method.label, reason, count)
         for method in runs.methods
@@ -122,14 +115,14 @@ def _failures(runs: Group) -> tuple[Failure, ...]:
     )
 
 
-def _row_notes(rows: Sequence[Row], seeds: int) -> list[str]:
+def _row_notes(standings: Standings, rows: Sequence[Row]) -> list[str]:
     notes = []
-    if any(row.n < seeds for row in rows):
+    if any(row.n < len(standings.context.group.seeds) for row in rows):
         notes.append(
             "n/N: a row that lacks some of the section's N seeds; it is ranked by the seeds it "
             "has, and compared over the seeds that both rows have"
         )
-    if any(row.decided is not None for row in rows):
+    if standings.verdicts:
         notes.append(
             "decided: the difference to the next row, at 5% after Holm's correction over all pairs "
             "of the table; Wilcoxon, paired by seed, or Mann-Whitney where two rows share fewer "
@@ -168,7 +161,8 @@ def _overall(primary: Sequence[Section], missing: Mapping[str, int]) -> tuple[Ov
     failures: Counter[str] = Counter()
     for section in primary:
         ranked = [row for row in section.rows if row.mean is not None]
-        places = rankdata([-(row.mean or 0.0) for row in ranked])
+        sign = section.where.objective.sign
+        places = rankdata([-sign * (row.mean or 0.0) for row in ranked])
         for row in section.rows:
             ranks.setdefault(row.label, [])
             finished[row.label] += row.n

@@ -2,77 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.protocols.search import Answer, Task
-from harness.protocols.supernet import SupernetProtocol, SupernetTask
-from harness.records.spec import AnyProtocol
+from harness import objectives
+from harness.objectives import Objective
+from leaderboards.pages.view import Value, ViewColumn
 from leaderboards.published.numbers import Published
 
-
-@dataclass(frozen=True)
-class SupernetNumbers:
-    """What is said of a method that trains a supernet besides, means over its runs.
-
-    error: 100 minus the mean answer, percent. skips: share of skip connections in the selected
-    architectures, percent. parameters: of the trained networks, millions. tau_operations: of the
-    selection's scores of the operations on an edge with the best answers there are with them, the
-    mean over edges.
-    margin: by which the operations that were kept lead. supernet_seconds: training the supernet,
-    shared by all methods that select from it. selection_seconds: selecting, tuning included.
-    trainings: architectures trained for this row, in all its runs, that no run had trained before.
-    """
-
-    error: float | None
-    skips: float | None
-    parameters: float | None
-    tau_operations: float | None
-    margin: float | None
-    supernet_seconds: float | None
-    selection_seconds: float | None
-    trainings: float | None
+if TYPE_CHECKING:
+    from harness.protocols.search import Answer, Task
+    from harness.protocols.supernet import SupernetTask
+    from harness.records.spec import AnyProtocol
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method in one section. Accuracies in percent, ``sd`` with ddof=1.
+    """One method in one section: ``row["regret"]`` is what the measure of that name gives.
 
-    rank: by the mean, equal means share the better rank; None where no run finished.
-    seeds: of the runs that finished, ascending; n is their number.
-    low, high: 95% bootstrap interval of the mean over runs.
-    regret: optimum minus mean. area: mean regret over cost, up to the budget.
-    improvement: over the average architecture, percent of that average.
-    tau: mean over runs of the tau-b between signal and answer on what the run evaluated.
-    decided: whether the difference to the next row holds after Holm's correction; None where
-        there is no next row or the two share too few seeds. p is that corrected p-value.
-    whole: whether every recorded run finished. A row may have fewer seeds than the section
-        because fewer were planned for it.
+    seeds: of the runs that finished, ascending. mean: of their answers, which ranks the row.
+    values: by the keys of the section's columns.
     """
 
-    rank: int | None
     label: str
     method: str
     seeds: tuple[int, ...]
-    n: int
     failures: int
-    whole: bool
-    mean: float | None = None
-    sd: float | None = None
-    low: float | None = None
-    high: float | None = None
-    median: float | None = None
-    best: float | None = None
-    regret: float | None = None
-    area: float | None = None
-    improvement: float | None = None
-    tau: float | None = None
-    evaluations: float | None = None
-    cost: float | None = None
-    seconds: float | None = None
-    supernet: SupernetNumbers | None = None
-    decided: bool | None = None
-    p: float | None = None
+    mean: float | None
+    values: Mapping[str, Value]
     published: Published | None = None
+
+    def __getitem__(self, key: str) -> Value:
+        return self.values[key]
+
+    def number(self, key: str) -> float | None:
+        """A value to reckon with, None for a blank one. Raises TypeError for a text."""
+        value = self.values.get(key)
+        if isinstance(value, str):
+            raise TypeError(f"{key} of {self.label} is the text {value!r}")
+        return value
+
+    @property
+    def n(self) -> int:
+        """How many runs finished."""
+        return len(self.seeds)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every recorded run finished.
+
+        A row may have fewer seeds than the section because fewer were planned for it.
+        """
+        return not self.failures
 
 
 @dataclass(frozen=True)
@@ -147,9 +129,14 @@ class Where:
         return self.protocol.tasks[0]
 
     @property
-    def of_supernets(self) -> bool:
-        """Whether the runs train supernets."""
-        return isinstance(self.protocol, SupernetProtocol)
+    def kind(self) -> str:
+        """Which kind of run they are, as ``RunSpec.kind``."""
+        return self.protocol.kind
+
+    @property
+    def objective(self) -> Objective:
+        """What the answer is in: its unit, and which way is better."""
+        return objectives.named(self.answer.objective)
 
     @property
     def title(self) -> str:
@@ -175,14 +162,20 @@ class Where:
 class Section:
     """The runs that may be compared with one another, judged by one answer.
 
+    what: what its runs are, in words, such as ``searches in tables``.
     primary: whether the task ranks by this answer.
+    captions: what its numbers rest on, switch by switch, a line each.
+    columns: of the rows' values, in their order.
     seeds: every seed that any run of the section has, failed ones included.
     pairs: neighbours in rank that could be tested; decided: those whose difference holds.
     """
 
     where: Where
+    what: str
     primary: bool
+    captions: tuple[str, ...]
     facts: TableFacts | None
+    columns: tuple[ViewColumn, ...]
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     references: tuple[Reference, ...]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError
 from harness.suites.suite import PROFILES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.records.record import RunRecord
     from harness.records.spec import RunSpec
     from harness.records.store import RunStore
-    from harness.tables.table import BenchmarkTable
     from leaderboards.pages.render import Format
     from leaderboards.pages.view import View
-    from leaderboards.sections.context import Context, Which
+    from leaderboards.report import Report, Stored
+    from leaderboards.sections.context import Which
 
 FORMATS: dict[Format, tuple[str, ...]] = {
     "md": (".md",),
@@ -31,25 +29,7 @@ FORMATS: dict[Format, tuple[str, ...]] = {
     "html": (".html", ".htm"),
 }
 """Format -> the endings of file names that choose it."""
-TABLES = (
-    "main",
-    "overall",
-    "pairwise",
-    "fixed-target",
-    "fixed-budget",
-    "anytime",
-    "search",
-    "edges",
-    "selections",
-    "measurements",
-)
-ANSWERED_ONCE = ("overall", "search", "measurements")
-"""Tables that are the same whatever the runs are judged by."""
-DETAILED = ("search", "edges")
-"""Tables of what only a run's details have."""
 ANSWERS = ("test", "validation", "all")
-PAGE, PLOT = "leaderboard.html", "anytime.png"
-"""What ``harness run`` writes at its end."""
 PLOTS = {".png": "png", ".svg": "svg"}
 
 
@@ -61,10 +41,10 @@ PLOTS = {".png": "png", ".svg": "svg"}
 @click.option(
     "--table",
     "kind",
-    type=click.Choice(TABLES),
     default="main",
     show_default=True,
-    help="Which table.",
+    help="Which table: main, overall, pairwise, fixed-target, fixed-budget, anytime, selections, "
+    "measurements; of supernets also search and edges.",
 )
 @click.option(
     "--answers",
@@ -105,42 +85,39 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     Runs stand in one table only where space, benchmark table, task and every switch of the
     protocol agree. A failed run is counted and its reason given.
     """
+    from leaderboards.report import OF_THE_BOARD, report, section_table
+
     form = form or _format_of(output)
     if plot is not None and plot.suffix not in PLOTS:
         raise HarnessError(f"--plot {plot} must end in .png or .svg")
-    stored = _stored(suite, profile, store, kind)
+    table = None if kind in OF_THE_BOARD else section_table(kind)
+    stored = _stored(suite, profile, store, details=table is not None and table.detailed)
     if methods is not None:
-        stored = _picked(stored, [name.strip() for name in methods.split(",")])
-    every = columns == "all"
+        stored = stored.picked([name.strip() for name in methods.split(",")])
     by_programs = form in ("csv", "json")
-    which = "first" if kind in ANSWERED_ONCE else "all" if by_programs else answers
-    found = _contexts(stored, which)
-    views = _views(found, stored, kind, with_overall=not by_programs)
+    once = not table.by_answer if table else kind == "overall"
+    which: Which = "first" if once else "all" if by_programs else answers
+    found = report(stored, which)
+    _note(found.notes)
+    if kind == "overall" and found.board.no_overall:
+        _note([found.board.no_overall])
+    every, summaries = columns == "all", not by_programs
     if form is None:
-        _print(views, every)
+        _print(found.views(kind, summaries=summaries), every)
     else:
-        _write(_text(views, found, form, title=stored.title, every=every), output)
+        _write(found.text(form, kind, every=every, summaries=summaries), output)
     if plot is not None:
-        if which != answers:
-            found = _contexts(stored, answers)
-        _plot(found, plot)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The runs of a suite. missing: label -> planned runs that have no record."""
-
-    records: list[RunRecord]
-    missing: dict[str, int]
-    title: str
+        _plot(found if which == answers else report(stored, answers), plot)
 
 
 def show(store: RunStore, suite: str, profile: str | None, console: Console) -> None:
     """Print the main table of a suite's runs. Raises HarnessError where there are none."""
     from leaderboards.pages import terminal
+    from leaderboards.report import read, report
 
-    stored = _read(store, suite, profile)
-    terminal.show(_views(_contexts(stored, "test"), stored), console)
+    found = report(read(store, suite, profile))
+    _note(found.notes)
+    terminal.show(found.views(), console)
 
 
 def finish(
@@ -154,137 +131,36 @@ def finish(
     """Print the main table, and write it as a page with its plot, and the plot, into ``folder``.
 
     ``only`` leaves out what may not stand beside any of these runs. Says on standard error what was
-    written. Raises HarnessError where there are no runs, or the
-    folder cannot be written to.
+    written. Raises HarnessError where there are no runs, or the folder cannot be written to.
     """
-    from harness.storage.files import make_folder, write
-    from leaderboards.pages import render, terminal
-    from leaderboards.plots.anytime import draw, info_of_contexts
-    from leaderboards.plots.files import inline_svg, rendered
+    from leaderboards.pages import terminal
+    from leaderboards.report import read, report
 
-    stored = _read(store, suite, profile)
-    if only is not None:
-        stored = _comparable(stored, only)
-    found = _contexts(stored, "test")
-    views = _views(found, stored)
-    terminal.show(views, console)
-    info = info_of_contexts(found)
-    if not info.panels:
-        click.echo("note: no run finished, so no page and no plot were written", err=True)
-        return
-    figure = draw(info)
-    page = render.html(views, stored.title, plots=[inline_svg(figure)])
-    make_folder(folder)
-    for name, content in ((PAGE, page.encode()), (PLOT, rendered(figure, "png"))):
-        write(folder / name, content)
-        click.echo(f"wrote {folder / name}", err=True)
+    stored = read(store, suite, profile)
+    found = report(stored if only is None else stored.comparable(only))
+    _note(found.notes)
+    terminal.show(found.views(), console)
+    if not found.plots:
+        _note(["no run finished, so no page and no plot were written"])
+    for file in found.write(folder):
+        click.echo(f"wrote {file}", err=True)
 
 
-def _stored(suite: str, profile: str | None, path: Path | None, kind: str) -> Stored:
+def _stored(suite: str, profile: str | None, path: Path | None, *, details: bool) -> Stored:
     from harness.records.store import RunStore
     from harness.storage.home import default_store
+    from leaderboards.report import no_runs, read
 
     place = path or default_store()
     if path is None and not place.exists():
-        raise _no_runs(suite, profile, [])
+        raise no_runs(suite, profile, [])
     with RunStore.open(place, create=False) as store:
-        return _read(store, suite, profile, details=kind in DETAILED)
+        return read(store, suite, profile, details=details)
 
 
-def _read(store: RunStore, suite: str, profile: str | None, *, details: bool = False) -> Stored:
-    name = Path(suite).stem if suite.endswith(".toml") else suite
-    records = store.records(suite=name, profile=profile, history=details)
-    if not records:
-        raise _no_runs(suite, profile, store.suites())
-    missing = store.missing(suite=name, profile=profile)
-    return Stored(records, missing, _title(name, profile))
-
-
-def _comparable(stored: Stored, specs: Sequence[RunSpec]) -> Stored:
-    """The runs that may stand in one table with some of ``specs``."""
-    comparisons = {spec.comparison for spec in specs}
-    kept = [record for record in stored.records if record.spec.comparison in comparisons]
-    return _limited(stored, kept, {spec.label for spec in specs})
-
-
-def _picked(stored: Stored, labels: Sequence[str]) -> Stored:
-    """The runs of some rows. Raises UnknownName for a label that no run has."""
-    known = dict.fromkeys(record.spec.label for record in stored.records)
-    for label in labels:
-        if label not in known:
-            raise UnknownName("method of these runs", label, known)
-    kept = [record for record in stored.records if record.spec.label in labels]
-    return _limited(stored, kept, labels)
-
-
-def _limited(stored: Stored, kept: list[RunRecord], labels: Collection[str]) -> Stored:
-    """Some of the runs, and what is missing of their rows."""
-    missing = {label: count for label, count in stored.missing.items() if label in labels}
-    return Stored(kept, missing, stored.title)
-
-
-def _no_runs(
-    suite: str, profile: str | None, stored: Sequence[tuple[str, str, int]]
-) -> HarnessError:
-    """What would be right: a near name, another profile, or the command that makes such runs."""
-    from harness.suites.suite import PRESETS
-
-    own_file = suite.endswith(".toml")
-    name = Path(suite).stem if own_file else suite
-    known = {*PRESETS.names(), *(each for each, _, _ in stored)}
-    runnable = suite in PRESETS.names() or (own_file and Path(suite).is_file())
-    if name not in known and not runnable:
-        return UnknownName("suite", suite, known)
-    lacks = f"the store has no {_title(name, profile)}"
-    if runnable:
-        chosen = f" --profile {profile}" if profile else ""
-        return HarnessError(f"{lacks}; `harness run --suite {suite}{chosen}` makes some")
-    profiles = " and ".join(of for each, of, _ in stored if each == name)
-    return HarnessError(f"{lacks}, only of profile {profiles}" if profiles else lacks)
-
-
-def _title(suite: str, profile: str | None) -> str:
-    return f"runs of suite {suite}" + (f", profile {profile}" if profile else "")
-
-
-def _contexts(stored: Stored, which: Which) -> tuple[Context, ...]:
-    from leaderboards.sections.context import contexts
-
-    return contexts(stored.records, _tables(stored.records), which)
-
-
-def _tables(records: Sequence[RunRecord]) -> dict[str, BenchmarkTable]:
-    """Checksum -> table, for those of the records' tables that can still be opened."""
-    from harness.tables.catalog import open_table
-
-    found = {}
-    for name in sorted({record.spec.table for record in records} - {""}):
-        try:
-            table = open_table(name)
-        except HarnessError as error:
-            click.echo(f"note: {error}", err=True)
-        else:
-            found[table.checksum] = table
-    return found
-
-
-def _views(
-    found: Sequence[Context], stored: Stored, kind: str = "main", *, with_overall: bool = True
-) -> list[View]:
-    from leaderboards.board import of_contexts
-    from leaderboards.tables import kinds
-    from leaderboards.tables.main import main_views, overall_views
-    from leaderboards.tables.tasks import task_views
-
-    if kind in kinds.SECTIONS:
-        return kinds.section_views(kind, found)
-    board = of_contexts(found, stored.missing)
-    if kind == "main":
-        summaries = [*overall_views(board), *task_views(board)] if with_overall else []
-        return [*main_views(board), *summaries]
-    if board.no_overall:
-        click.echo(f"note: {board.no_overall}", err=True)
-    return [*overall_views(board), *task_views(board)]
+def _note(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
 
 
 def _print(views: Sequence[View], every: bool) -> None:
@@ -293,21 +169,6 @@ def _print(views: Sequence[View], every: bool) -> None:
     from leaderboards.pages import terminal
 
     terminal.show(views, Console(), every=every)
-
-
-def _text(
-    views: Sequence[View], found: Sequence[Context], form: Format, *, title: str, every: bool
-) -> str:
-    from leaderboards.pages import render
-
-    if form != "html":
-        return render.render(views, form, title=title, every=every)
-    from leaderboards.plots.anytime import draw, info_of_contexts
-    from leaderboards.plots.files import inline_svg
-
-    info = info_of_contexts(found)
-    plots = [inline_svg(draw(info))] if info.panels else []
-    return render.html(views, title, every, plots)
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -319,15 +180,10 @@ def _write(text: str, output: Path | None) -> None:
     write(output, text.encode())
 
 
-def _plot(found: Sequence[Context], path: Path) -> None:
+def _plot(found: Report, path: Path) -> None:
     from harness.storage.files import write
-    from leaderboards.plots.anytime import draw, info_of_contexts
-    from leaderboards.plots.files import rendered
 
-    info = info_of_contexts(found)
-    if not info.panels:
-        raise HarnessError("there is nothing to plot: no run finished; their reasons are above")
-    write(path, rendered(draw(info), "png" if path.suffix == ".png" else "svg"))
+    write(path, found.plot("png" if path.suffix == ".png" else "svg"))
 
 
 def _format_of(output: Path | None) -> Format | None:

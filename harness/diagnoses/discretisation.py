@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import registry
+from harness import objectives, registry
 from harness.diagnoses.row import CONVERGENCE, Diagnosed
 from harness.settings import make_settings
 from harness.supernets.agreement import best_scores, taus
@@ -56,8 +56,8 @@ def edges(diagnosed: Diagnosed, scores: Scores, accuracies: Scores) -> list[Edge
     """The edges that have accuracies, beside what the table knows of them."""
     groups = diagnosed.supernet.space.choice_groups
     best: Scores = [np.full(group.shape, np.nan) for group in groups]
+    answer = diagnosed.spec.task.answers[0]
     if diagnosed.table is not None:
-        answer = diagnosed.spec.task.answers[0]
         best = best_scores(diagnosed.table, diagnosed.supernet.space, answer)
     own, with_best = taus(scores, accuracies), taus(scores, best)
     measured_with_best = taus(accuracies, best)
@@ -68,7 +68,7 @@ def edges(diagnosed: Diagnosed, scores: Scores, accuracies: Scores) -> list[Edge
             candidates=group.candidates[row],
             scores=scores[number][row],
             accuracies=accuracies[number][row],
-            best=best[number][row],
+            best=objectives.named(answer.objective).sign * best[number][row],
             tau_of_scores=float(own[number][row]),
             tau_of_scores_with_best=float(with_best[number][row]),
             tau_of_accuracies_with_best=float(measured_with_best[number][row]),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from typing import Literal
 
 import msgspec
 
-from harness.errors import BadSuite
+from harness.errors import BadSuite, UnknownName
+from harness.objectives import ACCURACY, OBJECTIVES
 from harness.protocols import toml
 from harness.protocols.presets import Presets
 from harness.protocols.search import (
@@ -46,14 +48,18 @@ class CostEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A cell that the run is judged by; ``epochs`` is a finished schedule."""
+    """A cell that the run is judged by; ``epochs`` is a finished schedule.
+
+    Objectives that no training gives, such as parameters, have neither split, epochs nor seed.
+    """
 
     name: str
     dataset: str
-    split: str
-    epochs: int
-    seed: SeedRule
     role: Literal["validation", "test"]
+    objective: str = ACCURACY
+    split: str | None = None
+    epochs: int | None = None
+    seed: SeedRule | None = None
 
     def answer(self) -> Answer:
         """The entry as a run holds it."""
@@ -61,9 +67,10 @@ class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             name=self.name,
             dataset=self.dataset,
             split=self.split,
-            epochs=Epochs.full(self.epochs),
+            epochs=None if self.epochs is None else Epochs.full(self.epochs),
             seed=self.seed,
             role=self.role,
+            objective=self.objective,
         )
 
 
@@ -107,13 +114,34 @@ def _checked(file: Traversable) -> ProtocolFile:
             raise BadSuite(f"{where} has no [[task.answer]]; a run must be judged by something")
         if task.signal.fidelities == []:
             raise BadSuite(f"{where} has no fidelities; give epochs, or 'all'")
-        names = [answer.name for answer in task.answer]
-        if len(set(names)) < len(names):
-            raise BadSuite(f"{where} has two answers of one name: {', '.join(names)}")
+        check_answers(task.answer, where)
     names = [task.name for task in protocol.task]
     if len(set(names)) < len(names) or not names:
         raise BadSuite(f"{file} must have tasks, each of another name; it has {names or 'none'}")
     return protocol
+
+
+def check_answers(answers: Sequence[AnswerEntry], where: str) -> None:
+    """Raises BadSuite for two of one name, and for one that says too much or too little."""
+    names = [answer.name for answer in answers]
+    if len(set(names)) < len(names):
+        raise BadSuite(f"{where} has two answers of one name: {', '.join(names)}")
+    for answer in answers:
+        _check_answer(answer, f"{where}: answer {answer.name!r}")
+
+
+def _check_answer(answer: AnswerEntry, where: str) -> None:
+    if answer.objective not in OBJECTIVES:
+        raise BadSuite(f"{where}: {UnknownName('objective', answer.objective, OBJECTIVES)}")
+    of_training = OBJECTIVES[answer.objective].of_training
+    for key in ("split", "epochs", "seed"):
+        given = getattr(answer, key) is not None
+        if of_training and not given:
+            raise BadSuite(f"{where}: key {key!r} is missing; {answer.objective} has one of each")
+        if given and not of_training:
+            raise BadSuite(
+                f"{where}: key {key!r} is too much; a data set has one {answer.objective}"
+            )
 
 
 def resolve(entry: TaskEntry, fidelities: tuple[Epochs, ...], seed: SeedRule, charge: bool) -> Task:

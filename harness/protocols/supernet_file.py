@@ -14,7 +14,7 @@ from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.protocols import toml
 from harness.protocols.frame import Frame
 from harness.protocols.presets import Presets
-from harness.protocols.search_file import AnswerEntry
+from harness.protocols.search_file import AnswerEntry, check_answers
 from harness.settings import make_settings
 
 PRESETS = Presets("supernet protocol", "harness.protocols.supernets")
@@ -72,9 +72,7 @@ def _checked(file: Traversable) -> SupernetProtocolFile:
         raise BadSuite(f"{file} needs an [[answer]] to look up, or an evaluation to train by")
     if protocol.evaluation and not protocol.evaluation_seeds:
         raise BadSuite(f"{file} trains with no evaluation_seeds; give at least one")
-    names = [answer.name for answer in protocol.answer]
-    if len(set(names)) < len(names):
-        raise BadSuite(f"{file} has two answers of one name: {', '.join(names)}")
+    check_answers(protocol.answer, str(file))
     for space in protocol.space:
         if space not in registry.names("spaces"):
             raise BadSuite(f"{file}: {UnknownName('space', space, registry.names('spaces'))}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StoreError
-from harness.protocols.search import SearchProtocol
+from harness.protocols.search import SearchProtocol, without_default_objectives
 from harness.protocols.supernet import SupernetProtocol
 from harness.records.record import History, RunRecord, Trajectory
 from harness.records.spec import AnyProtocol, RunSpec
@@ -73,7 +73,9 @@ _history = msgspec.msgpack.Decoder(_History)
 
 def shared_row(spec: RunSpec) -> tuple[str, bytes]:
     """The key and content of the row that all runs of this comparison share."""
-    return spec.comparison, _json.encode(_Shared.of(spec))
+    content = msgspec.to_builtins(_Shared.of(spec))
+    without_default_objectives(content["protocol"] or content["supernet"])
+    return spec.comparison, _json.encode(content)
 
 
 def to_row(record: RunRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.digests import digest
-from harness.protocols.search import SearchProtocol, Task
+from harness.protocols.search import SearchProtocol, Task, without_default_objectives
 from harness.protocols.supernet import SupernetProtocol, SupernetTask
 
 CODE_PROTOCOL = 1
@@ -25,7 +25,7 @@ def _content(protocol: AnyProtocol) -> dict[str, Any]:
 
     Where the file of an evaluation lies is left out.
     """
-    content = dataclasses.asdict(protocol)
+    content = without_default_objectives(dataclasses.asdict(protocol))
     if isinstance(protocol, SupernetProtocol):
         for task in content["tasks"]:
             task["evaluation"] = Path(task["evaluation"]).stem

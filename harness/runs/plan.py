@@ -16,13 +16,14 @@ from harness.protocols.search import SearchProtocol, SeedRule
 from harness.protocols.search_file import ProtocolFile, SignalEntry, TaskEntry
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import answers, fallbacks
+from harness.runs import fallbacks
 from harness.runs.methods import load_method
 from harness.searchers.contract import BlackBoxMethod
 from harness.settings import make_settings
 from harness.spaces import Epochs
 from harness.suites.suite import BenchmarkEntry, MethodEntry, Suite, SupernetEntry
 from harness.supernets.methods import SupernetMethod
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 

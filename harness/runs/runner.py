@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import provenance, registry
+from harness import objectives, provenance, registry
 from harness.errors import HarnessError
 from harness.protocols.supernet import SupernetProtocol
 from harness.randomness.streams import stream
 from harness.records.record import History, RunRecord, Trajectory
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import answers
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Searcher
 from harness.searchers.evaluators import TableEvaluator
 from harness.searchers.loop import search
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 TableOpener = Callable[[str], BenchmarkTable]
@@ -146,7 +146,10 @@ def _judged(
         "cost": float(history.costs[-1]),
     }
     found = {answer.name: answers.values(table, answer, incumbents) for answer in spec.task.answers}
-    truths = [answers.values(table, answer, evaluated) for answer in spec.task.answers]
+    truths = [
+        objectives.named(answer.objective).sign * answers.values(table, answer, evaluated)
+        for answer in spec.task.answers
+    ]
     metrics |= _taus(spec, seen, truths)
     judged = Trajectory(
         costs=trajectory.costs,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import objectives
 from harness.metrics.ranking import kendall_tau
 from harness.protocols.search import Answer
 from harness.supernets.choices import Scores
 from harness.supernets.spaces import AnySupernetSpace
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 _CHUNK = 4096
@@ -38,39 +39,10 @@ def _tau(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     return float("nan") if value is None else value
 
 
-def best_with_operation(
-    table: BenchmarkTable,
-    space: AnySupernetSpace,
-    *,
-    metric: str = "accuracy",
-    dataset: str,
-    split: str,
-    epochs: Any,
-    seed: Any,
-) -> list[NDArray[np.float64]]:
-    """The table's highest value among the architectures that hold a candidate, per group.
-
-    Shape (rows, candidates), in the metric's unit; NaN where no architecture of the table does, or
-    none has a value. This is what IT-NAS (2022) calls discretisation accuracy.
-    """
-    architectures = map(space.parse, table.architectures())
-    best = [np.full(group.shape, -np.inf) for group in space.choice_groups]
-    where = {"metric": metric, "dataset": dataset, "split": split, "epochs": epochs, "seed": seed}
-    while chunk := list(islice(architectures, _CHUNK)):
-        values = table.values(table.rows(chunk), missing="nan", **where)
-        values = np.where(np.isnan(values), -np.inf, np.asarray(values, dtype=np.float64))
-        kept = [space.one_hot(each) for each in chunk]
-        for number, found in enumerate(best):
-            held = np.stack([weights[number] for weights in kept]) > 0
-            candidates = np.where(held, values[:, None, None], -np.inf).max(axis=0)
-            np.maximum(found, candidates, out=found)
-    return [np.where(np.isinf(found), np.nan, found) for found in best]
-
-
 def agreement_with_table(
     table: BenchmarkTable, space: AnySupernetSpace, answer: Answer, scores: Scores
 ) -> float | None:
-    """The mean, over rows, of tau-b of scores with ``best_with_operation`` of an answer.
+    """The mean, over rows, of tau-b of scores with ``best_scores`` of an answer.
 
     None where it is defined on no row.
     """
@@ -81,15 +53,26 @@ def agreement_with_table(
 def best_scores(
     table: BenchmarkTable, space: AnySupernetSpace, answer: Answer
 ) -> list[NDArray[np.float64]]:
-    """Kept: a suite asks the same of every run, and looking at a whole table takes a second."""
-    return best_with_operation(
-        table,
-        space,
-        dataset=answer.dataset,
-        split=answer.split,
-        epochs=answer.epochs,
-        seed=answer.seed,
-    )
+    """The table's best answer among the architectures that hold a candidate, per group.
+
+    Shape (rows, candidates), in the objective's unit, negative where lower is better, as scores
+    are; NaN where no architecture of the table holds the candidate, or none has a value. Of
+    accuracy this is what IT-NAS (2022) calls discretisation accuracy.
+
+    Kept: a suite asks the same of every run, and looking at a whole table takes a second.
+    """
+    scores = objectives.named(answer.objective).sign * answers.column(table, answer)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    architectures = map(space.parse, table.architectures())
+    best = [np.full(group.shape, -np.inf) for group in space.choice_groups]
+    while chunk := list(islice(architectures, _CHUNK)):
+        values = scores[table.rows(chunk)]
+        kept = [space.one_hot(each) for each in chunk]
+        for number, found in enumerate(best):
+            held = np.stack([weights[number] for weights in kept]) > 0
+            candidates = np.where(held, values[:, None, None], -np.inf).max(axis=0)
+            np.maximum(found, candidates, out=found)
+    return [np.where(np.isinf(found), np.nan, found) for found in best]
 
 
 def mean_tau(found: Sequence[NDArray[np.float64]]) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from harness.errors import BadTable
+from harness.objectives import OBJECTIVES
 from harness.spaces import Epochs
 
 FORMAT = 1
@@ -20,19 +21,17 @@ FORMAT = 1
 
 MANIFEST, KEYS, ROWS, ARCHITECTURES = "manifest.json", "keys.npy", "rows.npy", "architectures.npy"
 
-METRICS: Mapping[str, str] = {"accuracy": "percent", "loss": "nats"}
-"""What a block may hold, with its unit; ``loss`` is the mean cross-entropy."""
+METRICS: Mapping[str, str] = {
+    each.name: each.unit for each in OBJECTIVES.values() if each.of_training
+}
+"""What a block may hold, with its unit."""
 
 QUANTITIES: Mapping[str, str] = {
-    "parameters_m": "millions",
-    "flops_m": "millions of multiply-accumulates",
-    "train_seconds_per_epoch": "seconds",
-    "validation_seconds": "seconds per pass over the validation split",
-    "latency_seconds": "seconds",
+    each.name: each.unit for each in OBJECTIVES.values() if not each.of_training
 }
 """What a cost block may hold, with its unit."""
 
-MEASURED = frozenset({"train_seconds_per_epoch", "validation_seconds", "latency_seconds"})
+MEASURED = frozenset(name for name in QUANTITIES if not OBJECTIVES[name].cheap)
 """The quantities that are a machine's and a moment's: no two builds measure the same."""
 
 DTYPES = ("float32", "float64")

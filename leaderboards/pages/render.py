@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from leaderboards.pages.gathering import gather
-from leaderboards.pages.view import Column, View, is_reference
+from leaderboards.pages.view import View, ViewColumn, gather, is_reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +149,7 @@ def html(views: Sequence[View], title: str, every: bool = False, plots: Sequence
     )
 
 
-def _frame(view: View, columns: Sequence[Column]) -> pd.DataFrame:
+def _frame(view: View, columns: Sequence[ViewColumn]) -> pd.DataFrame:
     import pandas as pd
 
     heads = [column.one_line for column in columns]
@@ -162,7 +161,7 @@ def _in_cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _is_text(column: Column) -> bool:
+def _is_text(column: ViewColumn) -> bool:
     return column.kind == "text"
 
 

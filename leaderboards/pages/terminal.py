@@ -6,8 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from leaderboards.pages.gathering import gather
-from leaderboards.pages.view import BLANK, Column, View, is_reference
+from leaderboards.pages.view import BLANK, View, ViewColumn, gather, is_reference
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,11 +81,11 @@ def _parts(view: View, every: bool, width: int) -> list[Table]:
 
 
 def _split(
-    columns: Sequence[Column], needs: Mapping[Column, int], width: int
-) -> list[list[Column]]:
+    columns: Sequence[ViewColumn], needs: Mapping[ViewColumn, int], width: int
+) -> list[list[ViewColumn]]:
     """The columns in parts, as many in each as fit beside those that name a row."""
     room = width - sum(need for column, need in needs.items() if column.names_row)
-    parts: list[list[Column]] = [[]]
+    parts: list[list[ViewColumn]] = [[]]
     for column in columns:
         if column.names_row:
             continue
@@ -96,7 +95,7 @@ def _split(
     return [[column for column in columns if column.names_row or column in part] for part in parts]
 
 
-def _empty(columns: Sequence[Column], needed: int, width: int) -> Table:
+def _empty(columns: Sequence[ViewColumn], needed: int, width: int) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Value = str | int | float | bool | None
@@ -17,7 +17,7 @@ BLANK = "–"
 
 
 @dataclass(frozen=True)
-class Column:
+class ViewColumn:
     """One column.
 
     head: what the reader sees, ``\\n`` where it may break. digits: decimals of a ``number``.
@@ -51,13 +51,13 @@ class View:
 
     title: str
     identity: Mapping[str, Value]
-    columns: tuple[Column, ...]
+    columns: tuple[ViewColumn, ...]
     rows: tuple[Mapping[str, Value], ...]
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
-    def shown(self, every: bool) -> tuple[Column, ...]:
+    def shown(self, every: bool) -> tuple[ViewColumn, ...]:
         """The columns for people: the main ones, or every one; none that is blank throughout."""
         return tuple(
             column
@@ -78,7 +78,7 @@ class View:
             {**self.identity, **{key: _rounded(row.get(key)) for key in keys}} for row in self.rows
         ]
 
-    def cells(self, columns: Sequence[Column]) -> list[list[str]]:
+    def cells(self, columns: Sequence[ViewColumn]) -> list[list[str]]:
         """The rows for people, as text."""
         return [[text(row.get(column.key), column) for column in columns] for row in self.rows]
 
@@ -92,7 +92,7 @@ def is_reference(row: Mapping[str, Value]) -> bool:
     return row.get("kind") == "reference"
 
 
-def text(value: Value, column: Column) -> str:
+def text(value: Value, column: ViewColumn) -> str:
     """A value as the column writes it; a blank cell is a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return BLANK
@@ -106,3 +106,44 @@ def text(value: Value, column: Column) -> str:
         return f"{value:,}"
     rounded = f"{value:,.{column.digits}f}"
     return rounded.removeprefix("-") if not rounded.strip("-0.,") else rounded
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Facts and notes that hold for all sections, and the tables without them."""
+
+    facts: tuple[str, ...]
+    notes: tuple[str, ...]
+    views: tuple[View, ...]
+
+
+def gather(views: Sequence[View]) -> Gathered:
+    """What stands at every section is taken out; what the answers of one comparison share stays
+    with the first of them.
+
+    A table without an identity is no section: the ranking over tasks keeps its own notes.
+    """
+    sections = [view for view in views if view.identity]
+    facts = _in_all([view.facts for view in sections])
+    notes = _in_all([view.notes for view in sections])
+    said: set[tuple[Value, str]] = set()
+    kept = []
+    for view in views:
+        if not view.identity:
+            kept.append(view)
+            continue
+        comparison = view.identity.get("comparison")
+        own = [
+            tuple(line for line in lines if line not in shared and (comparison, line) not in said)
+            for lines, shared in ((view.facts, facts), (view.notes, notes))
+        ]
+        said |= {(comparison, line) for lines in own for line in lines}
+        kept.append(replace(view, facts=own[0], notes=own[1]))
+    return Gathered(facts, notes, tuple(kept))
+
+
+def _in_all(lines: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The lines that several tables have without exception, in the order of the first."""
+    if len(lines) < 2:
+        return ()
+    return tuple(line for line in lines[0] if all(line in other for other in lines))

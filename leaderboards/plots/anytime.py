@@ -12,7 +12,7 @@ from harness.tables.table import BenchmarkTable
 from leaderboards.plots.lines import Array, LineInfo, PanelInfo, PlotInfo
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context, contexts
-from leaderboards.sections.curves import MethodCurve, at_costs, cost_grid
+from leaderboards.sections.curves import MethodCurve, SectionCurves, at_costs, cost_grid
 from leaderboards.sections.grouping import MethodRuns
 
 if TYPE_CHECKING:
@@ -47,46 +47,52 @@ def info_of_contexts(found: Sequence[Context]) -> PlotInfo:
 
 def _panel(context: Context, numbers: Mapping[str, int]) -> PanelInfo:
     curves = at_costs(context, cost_grid(context, POINTS))
-    facts = context.facts
     drawn = {curve.label: curve for curve in curves.methods}
-    optimum = facts.optimum if facts else None
     lines = [
-        _line(runs, drawn.get(runs.label), numbers[runs.label], optimum, curves.grid)
+        _line(runs, drawn.get(runs.label), numbers[runs.label], curves)
         for runs in context.group.methods
     ]
     if curves.exact is not None:
-        exact = curves.exact.mean
-        y = exact if optimum is None else optimum - exact
+        y = _from_zero(context, curves.exact.mean)
         lines.append(LineInfo(reference_search.LABEL, None, y, _NONE, _NONE))
-    what = f"simple regret (points), {facts.zero}" if facts else "answer (%)"
     return PanelInfo(
         title=context.where.title,
-        x_label=_x_label(context),
-        y_label=what,
+        x_label=context.costs.axis,
+        y_label=_y_label(context),
         x=curves.grid,
         lines=tuple(lines),
-        log_x=not context.where.of_supernets,
-        log_y=facts is not None and _positive(lines),
+        log_x=not context.costs.whole,
+        log_y=context.facts is not None and _positive(lines),
     )
 
 
-def _x_label(context: Context) -> str:
-    unit = context.group.protocol.unit
-    return "epochs of the supernet" if unit == "epochs" else f"simulated cost ({unit})"
+def _y_label(context: Context) -> str:
+    unit, percent = context.objective.unit, context.objective.unit == "percent"
+    if context.facts is None:
+        return f"answer ({'%' if percent else unit})"
+    return f"simple regret ({'points' if percent else unit}), {context.facts.zero}"
+
+
+def _from_zero(context: Context, values: Array) -> Array:
+    """Regret, or the answers themselves where no optimum is known."""
+    if context.facts is None:
+        return values
+    return context.objective.sign * (context.facts.optimum - values)
 
 
 def _line(
-    runs: MethodRuns, curve: MethodCurve | None, number: int, optimum: float | None, grid: Array
+    runs: MethodRuns, curve: MethodCurve | None, number: int, curves: SectionCurves
 ) -> LineInfo:
     label = f"{runs.label}, n={len(runs.done):,}"
     if runs.failed:
         label += f", {len(runs.failed):,} failed"
     if curve is None:
-        return LineInfo(label, number, np.full(grid.shape, np.nan), _NONE, _NONE)
-    found = curve.summary
-    if optimum is None:
-        return LineInfo(label, number, found.mean, found.low, found.high)
-    return LineInfo(label, number, optimum - found.mean, optimum - found.high, optimum - found.low)
+        return LineInfo(label, number, np.full(curves.grid.shape, np.nan), _NONE, _NONE)
+    y, *ends = (
+        _from_zero(curves.context, values)
+        for values in (curve.summary.mean, curve.summary.low, curve.summary.high)
+    )
+    return LineInfo(label, number, y, np.minimum(*ends), np.maximum(*ends))
 
 
 def _positive(lines: Sequence[LineInfo]) -> bool:
@@ -104,7 +110,7 @@ def _caption(shown: Sequence[Context]) -> str:
     )
     if any(context.cells is not None for context in shown):
         caption += " Dashed: random search in closed form."
-    if any(context.group.overrun_counts for context in shown):
+    if any(context.costs.overrun_counts for context in shown):
         caption += " The evaluation that crosses the budget is not in the curves."
     settings = {
         f"Table {each.table}, checksum {each.checksum}; protocol {each.protocol.name}."

@@ -1,13 +1,14 @@
 """The papers' numbers as data (``published/*.toml``), and where they may stand beside ours.
 
-A published number is shown beside a row only where the space, the protocol with its switches,
-the budget, the data set searched and judged on, and the method in its default settings are the
-same. A published method that no row answers to stays a row of its own.
+A published number is shown beside a row only where its setting is that of the row, key by key (the
+kind of run says which keys those are), and the method is in its default settings. A published
+method that no row answers to stays a row of its own.
 
-For supernets the same means: the space, the published protocol, the table looked up in or none,
-and the data set. That leaves differences, in epochs, batch norm or what is a mean of what, which
-each number carries with it. Where papers print different numbers for one method, the first file's
-stands beside the row and the others stay rows of their own.
+Of a search these are the space, the protocol with its switches, the budget, and the data set
+searched and judged on. For supernets: the space, the published protocol, the table looked up in or
+none, and the data set. That leaves differences, in epochs, batch norm or what is a mean of what,
+which each number carries with it. Where papers print different numbers for one method, the first
+file's stands beside the row and the others stay rows of their own.
 """
 
 from __future__ import annotations
@@ -19,39 +20,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from harness.protocols.search import Answer, SearchProtocol
 from harness.records.spec import RunSpec
 
-_CELL_KEYS = ("space", "searched_on", "budget", "dataset", "role")
+Setting = Mapping[str, str | float]
+"""Where a number was measured; ours must be equal to stand beside it."""
+
+_OF_THE_FILE = frozenset({"source", "status", "runs", "quantity", "differs", "cells"})
+"""What a file says of its numbers; its other keys, and its cells', are their setting."""
 _SAME = 0.005
 """Percent; numbers nearer than that are one, printed twice."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where a published search was measured; ours must be equal to stand beside it."""
-
-    space: str
-    protocol: str
-    unit: str
-    overrun: str
-    repeats: str
-    searched_on: str
-    budget: float
-    dataset: str
-    role: str
-
-
-@dataclass(frozen=True)
-class SupernetSetting:
-    """The same for supernets. table: by name; empty where the selected architecture is trained."""
-
-    space: str
-    protocol: str
-    table: str
-    searched_on: str
-    dataset: str
-    role: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +45,7 @@ class Published:
     runs: int | None
     source: str
     status: str
-    setting: Setting | SupernetSetting
+    setting: Setting
     differs: str = ""
 
     @property
@@ -99,12 +76,11 @@ def numbers() -> tuple[Published, ...]:
     return tuple(found)
 
 
-def for_answer(spec: RunSpec, answer: Answer) -> dict[str, Published]:
-    """Method -> the number printed for it in the setting that ``spec`` ran in.
+def printed_in(setting: Setting) -> dict[str, Published]:
+    """Method -> the number printed for it in this very setting.
 
     Where another file prints another number for the method, its key names the source too.
     """
-    setting = _setting(spec, answer)
     found: dict[str, Published] = {}
     for number in numbers():
         if number.setting != setting or _known(number, found):
@@ -136,70 +112,22 @@ def beside(specs: Iterable[RunSpec], printed: Mapping[str, Published]) -> Publis
     return printed.get(methods.pop())
 
 
-def _setting(spec: RunSpec, answer: Answer) -> Setting | SupernetSetting:
-    protocol = spec.protocol
-    if not isinstance(protocol, SearchProtocol):
-        return SupernetSetting(
-            space=spec.space,
-            protocol=protocol.name,
-            table=spec.table,
-            searched_on=protocol.tasks[0].dataset,
-            dataset=answer.dataset,
-            role=answer.role,
-        )
-    task = protocol.tasks[0]
-    return Setting(
-        space=spec.space,
-        protocol=protocol.name,
-        unit=protocol.unit,
-        overrun=protocol.overrun,
-        repeats=protocol.repeats,
-        searched_on=task.signal.dataset,
-        budget=task.budget,
-        dataset=answer.dataset,
-        role=answer.role,
-    )
-
-
 def _read(content: dict[str, Any]) -> Iterable[Published]:
     """Every number of a file. Errors are turned into accuracies where ``quantity`` says so."""
     differs = content.get("differs", {})
     for cell in content["cells"]:
-        setting = _setting_of({**content, **cell})
-        for method, number in cell.items():
-            if method not in _CELL_KEYS:
-                mean = number["mean"]
-                yield Published(
-                    method=method,
-                    mean=100 - mean if content.get("quantity") == "error" else mean,
-                    sd=number.get("sd"),
-                    runs=number.get("runs", content.get("runs")),
-                    source=content["source"],
-                    status=content["status"],
-                    setting=setting,
-                    differs=differs.get(method, differs.get("every", "")),
-                )
-
-
-def _setting_of(cell: Mapping[str, Any]) -> Setting | SupernetSetting:
-    """Of a cell with what the file says of all its cells."""
-    if "supernet_protocol" in cell:
-        return SupernetSetting(
-            space=cell["space"],
-            protocol=cell["supernet_protocol"],
-            table=cell.get("table", ""),
-            searched_on=cell["searched_on"],
-            dataset=cell["dataset"],
-            role=cell["role"],
-        )
-    return Setting(
-        space=cell["space"],
-        protocol=cell["protocol"],
-        unit=cell["unit"],
-        overrun=cell["overrun"],
-        repeats=cell["repeats"],
-        searched_on=cell["searched_on"],
-        budget=float(cell["budget"]),
-        dataset=cell["dataset"],
-        role=cell["role"],
-    )
+        said = {**content, **cell}
+        methods = {name: number for name, number in cell.items() if isinstance(number, dict)}
+        setting = {key: said[key] for key in said.keys() - methods.keys() - _OF_THE_FILE}
+        for method, number in methods.items():
+            mean = number["mean"]
+            yield Published(
+                method=method,
+                mean=100 - mean if content.get("quantity") == "error" else mean,
+                sd=number.get("sd"),
+                runs=number.get("runs", content.get("runs")),
+                source=content["source"],
+                status=content["status"],
+                setting=setting,
+                differs=differs.get(method, differs.get("every", "")),
+            )

@@ -4,25 +4,59 @@ says of it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from harness import registry
 from harness.digests import digest
 from harness.errors import MissingCell
-from harness.protocols.search import Answer, SearchProtocol
+from harness.objectives import Objective
+from harness.protocols.search import Answer, Signal
 from harness.records.record import RunRecord
-from harness.records.spec import RunSpec
 from harness.tables.table import BenchmarkTable
 from leaderboards.model import TableFacts, Where
-from leaderboards.sections import facts, reference_search
+from leaderboards.sections import facts
 from leaderboards.sections.facts import Population
-from leaderboards.sections.grouping import Group, group
+from leaderboards.sections.grouping import RunGroup, group
 from leaderboards.sections.reference_search import Cells, NotExact
 
 Which = Literal["test", "validation", "all", "first"]
 """Answers by their role, or all of a task, or the one that it ranks by."""
+
+
+@dataclass(frozen=True)
+class CostAxis:
+    """What runs pay with, and how numbers over it are laid out.
+
+    unit: of the budget. axis: what stands below a plot. whole: whether a curve has a point at 0, 1,
+    2 and so on up to the budget; otherwise its points are evenly spaced in their logarithm.
+    overrun_counts: whether an evaluation that crosses the budget counts, so that curves leave it
+    out.
+    """
+
+    unit: str
+    axis: str
+    whole: bool = False
+    overrun_counts: bool = False
+
+
+@runtime_checkable
+class Ground(Protocol):
+    """What sections rest on, by kind of run: of ``leaderboards.kinds.contract.BoardKind``."""
+
+    def costs(self, protocol: Any) -> CostAxis:
+        """What the runs pay with."""
+
+    def signal(self, protocol: Any) -> Signal | None:
+        """What the runs see of a table while they search, or None."""
+
+    def exact(self, table: BenchmarkTable, everyone: Population, protocol: Any) -> Cells | None:
+        """What random search in closed form draws from, or None where there is no such thing.
+
+        Raises NotExact, or MissingCell where the table lacks something, to say why not.
+        """
 
 
 @dataclass(frozen=True)
@@ -33,18 +67,24 @@ class Context:
     search has no closed form under the protocol. ``notes`` say why.
     """
 
-    group: Group
+    group: RunGroup
     where: Where
-    facts: TableFacts | None
-    everyone: Population | None
-    cells: Cells | None
-    notes: tuple[str, ...]
+    costs: CostAxis
+    facts: TableFacts | None = None
+    everyone: Population | None = None
+    cells: Cells | None = None
+    notes: tuple[str, ...] = ()
     table: BenchmarkTable | None = None
 
     @property
     def answer(self) -> Answer:
         """What the runs are judged by here."""
         return self.where.answer
+
+    @property
+    def objective(self) -> Objective:
+        """The unit of the answer, and which way is better."""
+        return self.where.objective
 
     def rng(self) -> np.random.Generator:
         """The same records give the same leaderboard: the seed is the section's own digest."""
@@ -57,15 +97,16 @@ def contexts(
     """One for each group of comparable runs and each of its answers that ``which`` names.
 
     tables: checksum -> table. A task that has no answer of the role is shown by the one that it
-    ranks by.
+    ranks by. Raises HarnessError where no board is registered for a kind of run.
     """
     found = []
     for runs in group(records):
-        comparison = runs.spec.comparison
-        table = tables.get(runs.spec.table_checksum)
+        spec = runs.spec
+        place = (spec.comparison, spec.space, spec.table, spec.table_checksum, runs.protocol)
+        ground = registry.load("boards", spec.kind, Ground)
         for answer in _chosen(runs.answers, which):
-            where = Where(comparison, *_place(runs.spec), runs.protocol, answer, runs.older)
-            found.append(_context(runs, where, table))
+            empty = Context(runs, Where(*place, answer, runs.older), ground.costs(runs.protocol))
+            found.append(_grounded(empty, ground, tables.get(spec.table_checksum)))
     return tuple(found)
 
 
@@ -75,31 +116,25 @@ def _chosen(answers: tuple[Answer, ...], which: Which) -> tuple[Answer, ...]:
     return tuple(answer for answer in answers if answer.role == which) or answers[:1]
 
 
-def _place(spec: RunSpec) -> tuple[str, str, str]:
-    return spec.space, spec.table, spec.table_checksum
-
-
-def _context(runs: Group, where: Where, table: BenchmarkTable | None) -> Context:
+def _grounded(context: Context, ground: Ground, table: BenchmarkTable | None) -> Context:
+    """With what the table says."""
+    where, protocol = context.where, context.group.protocol
     if not where.table:
-        return Context(runs, where, None, None, None, ())
+        return context
     if table is None:
         why = (
             f"table {where.table} with checksum {where.checksum} is not at hand: optimum, regret "
             "and exact random search are blank"
         )
-        return Context(runs, where, None, None, None, (why,))
-    protocol = runs.protocol
-    signal = protocol.tasks[0].signal if isinstance(protocol, SearchProtocol) else None
+        return replace(context, notes=(why,))
+    context = replace(context, table=table)
     try:
-        everyone = facts.population(table, signal, where.answer)
+        everyone = facts.population(table, ground.signal(protocol), where.answer)
     except MissingCell as error:
-        return Context(runs, where, None, None, None, (str(error),), table)
+        return replace(context, notes=(str(error),))
     found = facts.facts(table, everyone, where.answer)
-    notes: tuple[str, ...] = found.notes
-    cells = None
-    if isinstance(protocol, SearchProtocol):
-        try:
-            cells = reference_search.cells(table, everyone, protocol)
-        except (NotExact, MissingCell) as error:
-            notes = (*notes, str(error))
-    return Context(runs, where, found, everyone, cells, notes, table)
+    context = replace(context, facts=found, everyone=everyone, notes=found.notes)
+    try:
+        return replace(context, cells=ground.exact(table, everyone, protocol))
+    except (NotExact, MissingCell) as error:
+        return replace(context, notes=(*found.notes, str(error)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.anytime import AnytimeSummary, Steps, common_grid, on_grid, summary
+from harness.metrics.anytime import AnytimeSummary, common_grid, on_grid, summary
 from harness.metrics.random_search import ExactCurve
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
@@ -41,7 +42,7 @@ class SectionCurves:
     exact: ExactCurve | None
 
 
-def steps(runs: MethodRuns, answer: str) -> list[Steps]:
+def steps(runs: MethodRuns, answer: str) -> list[tuple[Array, Array]]:
     """Costs and answers of the incumbents of each finished run."""
     return [
         (record.trajectory.costs, record.trajectory.answers[answer])
@@ -68,13 +69,13 @@ def at_costs(context: Context, grid: Array) -> SectionCurves:
 
 
 def cost_grid(context: Context, points: int) -> Array:
-    """The epochs of a supernet from 0 on; else so many costs, evenly spaced in their logarithm,
-    from where a method has begun to the budget.
+    """Whole costs from 0 on, such as epochs; else so many costs, evenly spaced in their
+    logarithm, from where a method has begun to the budget.
 
     A method has begun when each of its runs has an incumbent.
     """
     budget = context.group.spec.task.budget
-    if context.where.of_supernets:
+    if context.costs.whole:
         return np.arange(budget + 1.0)
     begun = [
         max(float(record.trajectory.costs[0]) for record in runs.done if record.trajectory)
@@ -90,3 +91,17 @@ def cost_grid(context: Context, points: int) -> Array:
 def shares_of_budget(context: Context, shares: Sequence[float]) -> Array:
     """Costs as shares of the budget."""
     return context.group.spec.task.budget * np.asarray(shares, dtype=np.float64)
+
+
+def known(value: float) -> float | None:
+    """None for what is not finite: where not every run has an incumbent, or none reached it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def notes(context: Context) -> list[str]:
+    """Below every table over cost."""
+    left_out = (
+        "as of evaluations finished within the budget: the one that crosses it counts in the "
+        "main table, not here"
+    )
+    return [*([left_out] if context.costs.overrun_counts else []), *context.notes]

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import objectives
 from harness.errors import MissingCell
 from harness.metrics.noise import noise_ceiling
 from harness.metrics.ranking import Correlation, kendall_tau, precision_at, spearman
 from harness.metrics.regret import Zero, optimum_mean
 from harness.protocols.search import Answer, Signal
-from harness.spaces import Epochs
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 from leaderboards.model import SignalQuality, TableFacts
 
 Array = NDArray[np.float64]
 
 
-class _Place(TypedDict):
-    metric: str
-    dataset: str
-    split: str
-    epochs: Epochs
-
-
 @dataclass(frozen=True)
 class Population:
     """Every architecture of the space that the table has, in the order of its keys.
 
-    answers: shape (architectures,), percent; NaN where the table lacks the value.
+    answers: shape (architectures,), in the objective's unit; NaN where the table lacks the value.
     signals: shape (columns, architectures), percent; what a searcher may see at the highest
         fidelity: one column, or one for each seed where the protocol draws seeds; none where
         there is no such thing.
@@ -48,14 +42,14 @@ def population(table: BenchmarkTable, signal: Signal | None, answer: Answer) -> 
     Raises MissingCell where the table lacks either.
     """
     rows = table.rows_of_keys(table.keys)
-    judged = _place(answer.dataset, answer.split, answer.epochs)
-    answers = _values(table, rows, judged, _defined(answer.seed))
+    found = _values(table, rows, _defined(answer))
+    zero = optimum_mean(found, objectives.named(answer.objective))
     if signal is None:
-        return Population(answers, np.empty((0, len(answers))), optimum_mean(answers))
-    seen = _place(signal.dataset, signal.split, signal.fidelities[-1])
-    seeds = table.seeds(**seen) if signal.seed == "random" else (signal.seed,)
-    signals = np.stack([_values(table, rows, seen, seed) for seed in seeds])
-    return Population(answers, signals, optimum_mean(answers))
+        return Population(found, np.empty((0, len(found))), zero)
+    seen = _seen(signal)
+    seeds = answers.seeds(table, seen) if signal.seed == "random" else (signal.seed,)
+    signals = np.stack([_values(table, rows, replace(seen, seed=seed)) for seed in seeds])
+    return Population(found, signals, zero)
 
 
 def facts(table: BenchmarkTable, everyone: Population, answer: Answer) -> TableFacts:
@@ -93,9 +87,10 @@ def release(table: BenchmarkTable) -> str:
 
 def _quality(table: BenchmarkTable, everyone: Population, answer: Answer) -> SignalQuality | None:
     pairs = []
+    judged = objectives.named(answer.objective).sign * everyone.answers
     for column in everyone.signals:
-        both = ~np.isnan(column) & ~np.isnan(everyone.answers)
-        pairs.append((column[both], everyone.answers[both]))
+        both = ~np.isnan(column) & ~np.isnan(judged)
+        pairs.append((column[both], judged[both]))
     taus = [kendall_tau(*pair) for pair in pairs]
     tau = _average(taus)
     rho = _average([spearman(*pair) for pair in pairs])
@@ -124,28 +119,32 @@ def _precision(pairs: list[tuple[Array, Array]], k: int) -> float | None:
 
 
 def _ceiling(table: BenchmarkTable, answer: Answer) -> float | None:
-    place = _place(answer.dataset, answer.split, answer.epochs)
-    seeds = table.seeds(**place)
+    seeds = answers.seeds(table, answer)
     if len(seeds) < 2:
         return None
     rows = table.rows_of_keys(table.keys)
-    return noise_ceiling([_values(table, rows, place, seed) for seed in seeds], seeds).mean
+    runs = [_values(table, rows, replace(answer, seed=seed)) for seed in seeds]
+    return noise_ceiling(runs, seeds).mean
 
 
-def _defined(seed: int | str) -> int | str:
-    """The rule by which every architecture has one answer, where runs draw theirs."""
-    return "mean-available" if seed == "random" else seed
+def _defined(answer: Answer) -> Answer:
+    """With the rule by which every architecture has one answer, where runs draw theirs."""
+    return replace(answer, seed="mean-available") if answer.seed == "random" else answer
 
 
-def _place(dataset: str, split: str, epochs: Epochs) -> _Place:
-    return {"metric": "accuracy", "dataset": dataset, "split": split, "epochs": epochs}
+def _seen(signal: Signal) -> Answer:
+    """What a searcher sees at its highest fidelity, as a cell of the table."""
+    seen = (signal.dataset, signal.split, signal.fidelities[-1], signal.seed)
+    return Answer("signal", *seen, "validation")
 
 
-def _values(table: BenchmarkTable, rows: Any, place: _Place, seed: int | str) -> Array:
-    values = table.values(rows, **place, seed=seed, missing="nan")
+def _values(table: BenchmarkTable, rows: Any, answer: Answer) -> Array:
+    values = answers.values(table, answer, rows, missing="nan")
     if np.isnan(values).all():
         raise MissingCell(
-            f"table {table.name} has no {place['dataset']}/{place['split']} after "
-            f"{place['epochs']} epochs, seed={seed}"
+            f"table {table.name} has no {answer.dataset}/{answer.split} after "
+            f"{answer.epochs} epochs, seed={answer.seed}"
+            if answer.split
+            else f"table {table.name} has no {answer.objective} of {answer.dataset}"
         )
-    return np.asarray(values, dtype=np.float64)
+    return values

@@ -7,11 +7,52 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from harness.protocols.search import Answer, SearchProtocol
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.protocols.search import Answer
 from harness.records.record import RunRecord
 from harness.records.spec import AnyProtocol, RunSpec
 
+Array = NDArray[np.float64]
+
 NO_EVALUATION = "no evaluation finished within the budget"
+
+
+@dataclass(frozen=True)
+class StepWeights:
+    """How long, as a share of the budget, each incumbent of each run was held.
+
+    One after the other for all runs, so that a mean over cost is one sum whatever the answer:
+    the exact integral of the step function, the first incumbent held back to cost zero, as
+    ``area_under_regret`` has it.
+
+    weights: shape (steps of all runs,). starts: shape (runs,), where each run begins.
+    begun: whether every run has a step within the budget.
+    """
+
+    weights: Array
+    starts: NDArray[np.int64]
+    begun: bool
+
+    @classmethod
+    def of(cls, records: Sequence[RunRecord], budget: float) -> StepWeights:
+        """The weights of finished runs, at least one."""
+        costs = [record.trajectory.costs for record in records if record.trajectory]
+        starts = np.cumsum([0, *map(len, costs)])[:-1]
+        at = np.concatenate(costs)
+        begun = bool((at[starts] <= budget).all())
+        clipped = np.minimum(at, budget)
+        until = np.append(clipped[1:], budget)
+        until[starts[1:] - 1] = budget
+        weights = until - clipped
+        weights[starts] += clipped[starts]
+        return cls(weights / budget, starts, begun)
+
+    def mean_over_cost(self, values: Array) -> Array:
+        """Each run's mean over [0, budget] of ``values``, shape (steps of all runs,) -> (runs,)."""
+        means: Array = np.add.reduceat(self.weights * values, self.starts)
+        return means
 
 
 @dataclass(frozen=True)
@@ -32,13 +73,18 @@ class MethodRuns:
         """The spec of any of the runs: all are equal but for the seed."""
         return (self.done or self.failed)[0].spec
 
+    @cached_property
+    def held(self) -> StepWeights:
+        """How long the finished runs, at least one, held their incumbents; all answers share it."""
+        return StepWeights.of(self.done, self.spec.task.budget)
+
     def reasons(self) -> list[str]:
         """Why each failed run failed, one line each."""
         return [_one_line(record.reason or NO_EVALUATION) for record in self.failed]
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs that differ in method and seed alone.
 
     older: whether runs of the same task, on another table or by another protocol, were planned
@@ -61,12 +107,6 @@ class Group:
         return self.spec.protocol
 
     @property
-    def overrun_counts(self) -> bool:
-        """Whether an evaluation that crosses the budget counts, so that curves leave it out."""
-        protocol = self.protocol
-        return isinstance(protocol, SearchProtocol) and protocol.overrun == "count"
-
-    @property
     def answers(self) -> tuple[Answer, ...]:
         """What the runs are judged by; the first is the one that ranks."""
         return self.spec.task.answers
@@ -78,7 +118,7 @@ class Group:
         return frozenset(record.spec.seed for record in records)
 
 
-def group(records: Sequence[RunRecord]) -> tuple[Group, ...]:
+def group(records: Sequence[RunRecord]) -> tuple[RunGroup, ...]:
     """Split the records into what may be compared, in the order in which they first appear.
 
     Of several comparisons of one task the one planned last takes the place of the first; the
@@ -107,7 +147,7 @@ def _comparable(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
     return list(found.values())
 
 
-def _group(members: Sequence[RunRecord]) -> Group:
+def _group(members: Sequence[RunRecord]) -> RunGroup:
     configurations: dict[tuple[Any, ...], list[RunRecord]] = {}
     for record in members:
         configurations.setdefault(_configuration(record.spec), []).append(record)
@@ -122,7 +162,7 @@ def _group(members: Sequence[RunRecord]) -> Group:
         "numbered and not pooled"
         for label in sorted(shared)
     )
-    return Group(members[0].spec, tuple(methods), notes)
+    return RunGroup(members[0].spec, tuple(methods), notes)
 
 
 def _configuration(spec: RunSpec) -> tuple[Any, ...]:

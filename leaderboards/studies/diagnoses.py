@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.pages.view import Value, View, ViewColumn
 
 if TYPE_CHECKING:
     from harness.diagnoses.discretisation import Edge
@@ -27,9 +27,9 @@ def shuffling_view(diagnosed: Diagnosed, found: Shuffling) -> View:
         "edge shuffling",
         identity(diagnosed),
         (
-            Column("edges", "edges", "text", data=False, names_row=True),
-            Column("shuffle", "shuffle", "count", screen=False),
-            Column("accuracy", "validation\naccuracy"),
+            ViewColumn("edges", "edges", "text", data=False, names_row=True),
+            ViewColumn("shuffle", "shuffle", "count", screen=False),
+            ViewColumn("accuracy", "validation\naccuracy"),
         ),
         tuple(rows),
         facts=facts(diagnosed),
@@ -65,10 +65,10 @@ def curvature_view(diagnosed: Diagnosed, eigenvalue: float) -> View:
         "curvature",
         identity(diagnosed),
         (
-            Column("at", "after", "text", data=False, names_row=True),
-            Column("epoch", "epoch", "count", screen=False),
-            Column("eigenvalue", "dominant\neigenvalue", digits=4),
-            Column("valid", "validation\naccuracy"),
+            ViewColumn("at", "after", "text", data=False, names_row=True),
+            ViewColumn("epoch", "epoch", "count", screen=False),
+            ViewColumn("eigenvalue", "dominant\neigenvalue", digits=4),
+            ViewColumn("valid", "validation\naccuracy"),
         ),
         (*noted, end),
         facts=facts(diagnosed),
@@ -89,9 +89,9 @@ def discretisation_views(diagnosed: Diagnosed, found: Sequence[Edge]) -> list[Vi
         where,
         (
             *_EDGE,
-            Column("tau", "score with\naccuracy", digits=3),
-            Column("tau_score_best", "score with\ntable", digits=3),
-            Column("tau_accuracy_best", "accuracy\nwith table", digits=3),
+            ViewColumn("tau", "score with\naccuracy", digits=3),
+            ViewColumn("tau_score_best", "score with\ntable", digits=3),
+            ViewColumn("tau_accuracy_best", "accuracy\nwith table", digits=3),
         ),
         (*taus, _means(taus)),
         facts=facts(diagnosed),
@@ -101,8 +101,8 @@ def discretisation_views(diagnosed: Diagnosed, found: Sequence[Edge]) -> list[Vi
 
 
 _EDGE = (
-    Column("group", "cell", "text", names_row=True),
-    Column("edge", "edge", "text", names_row=True),
+    ViewColumn("group", "cell", "text", names_row=True),
+    ViewColumn("edge", "edge", "text", names_row=True),
 )
 
 
@@ -134,12 +134,12 @@ def operations_view(diagnosed: Diagnosed, found: Sequence[Edge]) -> View:
         identity(diagnosed),
         (
             *_EDGE,
-            Column("operation", "operation", "text", names_row=True),
-            Column("score", "score", digits=4),
-            Column("accuracy", "accuracy"),
-            Column("best", "best in\ntable"),
+            ViewColumn("operation", "operation", "text", names_row=True),
+            ViewColumn("score", "score", digits=4),
+            ViewColumn("accuracy", "accuracy"),
+            ViewColumn("best", "best in\ntable"),
             *(
-                Column(name, name, screen=False)
+                ViewColumn(name, name, screen=False)
                 for name in ("tau", "tau_score_best", "tau_accuracy_best")
             ),
         ),

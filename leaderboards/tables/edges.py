@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,51 +13,42 @@ from harness.records.record import RunRecord
 from harness.supernets.agreement import best_scores, taus
 from harness.supernets.choices import Scores
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
-from leaderboards.pages import captions
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.measures.measure import Measure, label
 from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
-
-_COLUMNS = (
-    Column("label", "method", "text", names_row=True),
-    Column("edge", "edge", "text", names_row=True),
-    Column("n", "n", "count"),
-    Column("tau", "tau-b", digits=3),
-    Column("sd", "sd", digits=3),
-    Column("least", "least", digits=3),
-    Column("most", "most", digits=3),
-    Column("best", "best in the table", "text"),
-    Column("picked", "picked\n%", digits=0),
-)
+from leaderboards.tables.section_table import SectionTable
 
 
-def edge_view(context: Context) -> View:
+@dataclass(frozen=True)
+class ScoredEdge:
+    """One edge, as the runs of a method scored its operations.
+
+    taus: of the runs where it is defined. best: the operation that the table knows as the best.
+    picks: for each run, whether its highest score is that operation's.
+    """
+
+    label: str
+    name: str
+    taus: NDArray[np.float64]
+    best: str
+    picks: tuple[bool, ...]
+
+
+def _edges(context: Context) -> Iterator[ScoredEdge]:
     """A row for each method and edge, of the runs whose answers a table knows.
 
     Kendall's tau-b is that of the selection's scores with the table's best answer among the
     architectures with the operation on the edge, as in Figures 6 to 14 of IT-NAS.
     """
-    rows: list[Mapping[str, Value]] = []
-    if context.where.of_supernets and context.table is not None:
-        space = registry.load("spaces", context.where.space, SupernetSpace)
-        best = best_scores(context.table, space, context.answer)
-        for runs in context.group.methods:
-            rows.extend(_rows(runs, space, best))
-    return View(
-        title=f"{context.where.title}: the edges",
-        identity=context.where.columns(),
-        columns=_COLUMNS,
-        rows=tuple(rows),
-        facts=tuple(captions.setting(context.where, context.facts)),
-        notes=(
-            "tau-b: of a method's scores of the operations on an edge with the best answer that "
-            "the table has with each there, over runs; n: the runs where it is defined",
-            "picked: percent of the runs whose highest score is that of the table's best operation",
-        ),
-    )
+    if context.table is None:
+        return
+    space = registry.load("spaces", context.where.space, SupernetSpace)
+    best = best_scores(context.table, space, context.answer)
+    for runs in context.group.methods:
+        yield from _of_method(runs, space, best)
 
 
-def _rows(runs: MethodRuns, space: AnySupernetSpace, best: Scores) -> Iterator[Mapping[str, Value]]:
+def _of_method(runs: MethodRuns, space: AnySupernetSpace, best: Scores) -> Iterator[ScoredEdge]:
     scored = [scores for record in runs.done if (scores := _scores(record, space)) is not None]
     agreements = [taus(scores, best) for scores in scored]
     for group_number, group in enumerate(space.choice_groups):
@@ -66,18 +58,13 @@ def _rows(runs: MethodRuns, space: AnySupernetSpace, best: Scores) -> Iterator[M
             winner = _highest(best[group_number][row])
             if not len(found) or winner is None:
                 continue
-            picks = [_highest(scores[group_number][row]) == winner for scores in scored]
-            yield {
-                "label": runs.label,
-                "edge": f"{group.name} {name}" if len(space.choice_groups) > 1 else name,
-                "n": len(found),
-                "tau": float(found.mean()),
-                "sd": float(found.std(ddof=1)) if len(found) > 1 else None,
-                "least": float(found.min()),
-                "most": float(found.max()),
-                "best": group.candidates[row][winner],
-                "picked": 100.0 * float(np.mean(picks)),
-            }
+            yield ScoredEdge(
+                label=runs.label,
+                name=f"{group.name} {name}" if len(space.choice_groups) > 1 else name,
+                taus=found,
+                best=group.candidates[row][winner],
+                picks=tuple(_highest(each[group_number][row]) == winner for each in scored),
+            )
 
 
 def _scores(record: RunRecord, space: AnySupernetSpace) -> Scores | None:
@@ -93,3 +80,77 @@ def _scores(record: RunRecord, space: AnySupernetSpace) -> Scores | None:
 def _highest(values: NDArray[np.float64]) -> int | None:
     """None where there is no value."""
     return None if np.isnan(values).all() else int(np.nanargmax(values))
+
+
+TABLE: SectionTable[ScoredEdge] = SectionTable(
+    about="the edges",
+    measures=(
+        label(lambda edge: edge.label),
+        Measure(
+            "edge",
+            "edge",
+            "text",
+            names_row=True,
+            of=lambda edge: edge.name,
+            meaning="of the cell, which is named too where there are several",
+        ),
+        Measure(
+            "n",
+            "n",
+            "count",
+            of=lambda edge: len(edge.taus),
+            meaning="runs for which the agreement is defined",
+        ),
+        Measure(
+            "tau",
+            "tau-b",
+            digits=3,
+            of=lambda edge: float(edge.taus.mean()),
+            meaning="Kendall's tau-b of a method's scores of the operations on the edge with the "
+            "best answer that the table has with each of them there; mean over runs",
+        ),
+        Measure(
+            "sd",
+            "sd",
+            digits=3,
+            of=lambda edge: float(edge.taus.std(ddof=1)) if len(edge.taus) > 1 else None,
+            meaning="its deviation; ddof = 1",
+        ),
+        Measure(
+            "least",
+            "least",
+            digits=3,
+            of=lambda edge: float(edge.taus.min()),
+            meaning="the least of any run",
+        ),
+        Measure(
+            "most",
+            "most",
+            digits=3,
+            of=lambda edge: float(edge.taus.max()),
+            meaning="the most of any run",
+        ),
+        Measure(
+            "best",
+            "best in the table",
+            "text",
+            of=lambda edge: edge.best,
+            meaning="the operation of the best architecture that the table has",
+        ),
+        Measure(
+            "picked",
+            "picked\n%",
+            digits=0,
+            unit="percent",
+            of=lambda edge: 100.0 * float(np.mean(edge.picks)),
+            meaning="of the runs, those whose highest score is that of the table's best operation",
+        ),
+    ),
+    rows=_edges,
+    notes=lambda context: (
+        "tau-b: of a method's scores of the operations on an edge with the best answer that "
+        "the table has with each there, over runs; n: the runs where it is defined",
+        "picked: percent of the runs whose highest score is that of the table's best operation",
+    ),
+    detailed=True,
+)

@@ -2,52 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leaderboards.pages import captions
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.measures.measure import Measure, label
 from leaderboards.sections.context import Context
-from leaderboards.sections.grouping import MethodRuns
-
-_COLUMNS = (
-    Column("label", "method", "text", names_row=True),
-    Column("measurement", "measurement", "text", names_row=True),
-    Column("n", "n", "count"),
-    Column("mean", "mean", digits=4),
-    Column("sd", "sd", digits=4),
-    Column("least", "least", digits=4),
-    Column("most", "most", digits=4),
-)
+from leaderboards.tables.section_table import SectionTable
 
 
-def measurement_view(context: Context) -> View:
+@dataclass(frozen=True)
+class Measurement:
+    """What the runs of a method measured under one name, shape (runs that have it,)."""
+
+    label: str
+    name: str
+    values: NDArray[np.float64]
+
+
+def _measurements(context: Context) -> Iterator[Measurement]:
     """A row for each method and each measurement that one of its runs noted."""
-    return View(
-        title=f"{context.where.task.name}: the measurements",
-        identity=context.where.columns(),
-        columns=_COLUMNS,
-        rows=tuple(row for runs in context.group.methods for row in _rows(runs)),
-        facts=tuple(captions.setting(context.where, context.facts)),
-        notes=("n: the runs that have the measurement",),
-    )
+    for runs in context.group.methods:
+        for name in dict.fromkeys(name for record in runs.done for name in record.metrics):
+            found = [each.metrics[name] for each in runs.done if name in each.metrics]
+            yield Measurement(runs.label, name, np.array(found))
 
 
-def _rows(runs: MethodRuns) -> list[Mapping[str, Value]]:
-    names = dict.fromkeys(name for record in runs.done for name in record.metrics)
-    rows: list[Mapping[str, Value]] = []
-    for name in names:
-        values = np.array([each.metrics[name] for each in runs.done if name in each.metrics])
-        rows.append(
-            {
-                "label": runs.label,
-                "measurement": name,
-                "n": len(values),
-                "mean": float(values.mean()),
-                "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-                "least": float(values.min()),
-                "most": float(values.max()),
-            }
-        )
-    return rows
+TABLE: SectionTable[Measurement] = SectionTable(
+    about="the measurements",
+    measures=(
+        label(lambda row: row.label),
+        Measure(
+            "measurement",
+            "measurement",
+            "text",
+            names_row=True,
+            of=lambda row: row.name,
+            meaning="what was measured, as the records have it",
+        ),
+        Measure(
+            "n",
+            "n",
+            "count",
+            of=lambda row: len(row.values),
+            meaning="the runs that have it",
+        ),
+        Measure(
+            "mean",
+            "mean",
+            digits=4,
+            unit="the measurement's",
+            of=lambda row: float(row.values.mean()),
+            meaning="over those runs",
+        ),
+        Measure(
+            "sd",
+            "sd",
+            digits=4,
+            unit="the measurement's",
+            of=lambda row: float(row.values.std(ddof=1)) if len(row.values) > 1 else None,
+            meaning="deviation; ddof = 1",
+        ),
+        Measure(
+            "least",
+            "least",
+            digits=4,
+            unit="the measurement's",
+            of=lambda row: float(row.values.min()),
+            meaning="the least of any run",
+        ),
+        Measure(
+            "most",
+            "most",
+            digits=4,
+            unit="the measurement's",
+            of=lambda row: float(row.values.max()),
+            meaning="the most of any run",
+        ),
+    ),
+    rows=_measurements,
+    notes=lambda context: ("n: the runs that have the measurement",),
+    by_answer=False,
+)

@@ -2,65 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from harness.metrics.statistics import PairwiseComparison, seeds_needed
+from leaderboards.measures.common import ANSWER
+from leaderboards.measures.measure import Measure
 from leaderboards.measures.rows import by_seed, comparisons
-from leaderboards.pages import captions
-from leaderboards.pages.view import Column, Value, View
 from leaderboards.sections.context import Context
+from leaderboards.tables.section_table import SectionTable
 
 
-def pairwise_view(context: Context) -> View:
+@dataclass(frozen=True)
+class ComparedPair:
+    """Two methods, compared; seed -> answer of each."""
+
+    compared: PairwiseComparison
+    first: Mapping[int, float]
+    second: Mapping[int, float]
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """None where the two are not paired by seed."""
+        if self.compared.test != "wilcoxon":
+            return None
+        shared = sorted(self.first.keys() & self.second.keys())
+        return seeds_needed(
+            [self.first[seed] for seed in shared], [self.second[seed] for seed in shared]
+        )
+
+
+def _pairs(context: Context) -> Iterator[ComparedPair]:
     """One row a pair, p values corrected over all of them."""
-    columns = (
-        Column("first", "method", "text", names_row=True),
-        Column("second", "against", "text", names_row=True),
-        Column("difference", "differ-\nence", digits=3),
-        Column("test", "test", "text"),
-        Column("n_first", "n", "count"),
-        Column("n_second", "n against", "count"),
-        Column("p", "p", "p"),
-        Column("p_adjusted", "p (Holm)", "p"),
-        Column("decided", "decided", "text"),
-        Column("seeds_needed", "seeds\nneeded", "count"),
-    )
-    values = {
-        runs.label: by_seed(runs, context.answer.name)
-        for runs in context.group.methods
-        if runs.done
-    }
-    return View(
-        title=context.where.title,
-        identity=context.where.columns(),
-        columns=columns,
-        rows=tuple(_row(pair, values) for pair in comparisons(context)),
-        facts=tuple(captions.setting(context.where, context.facts)),
-        notes=(
-            "difference: mean of the first minus mean of the second, over shared seeds when paired",
-            "seeds needed: about how many paired seeds decide such a difference with power 0.8",
-            *context.notes,
+    name = context.answer.name
+    answers = {runs.label: by_seed(runs, name) for runs in context.group.methods if runs.done}
+    for pair in comparisons(context):
+        yield ComparedPair(pair, answers[pair.first], answers[pair.second])
+
+
+TABLE: SectionTable[ComparedPair] = SectionTable(
+    measures=(
+        Measure(
+            "first",
+            "method",
+            "text",
+            names_row=True,
+            of=lambda pair: pair.compared.first,
+            meaning="the row's name in the suite",
         ),
-    )
-
-
-def _row(
-    pair: PairwiseComparison, values: Mapping[str, Mapping[int, float]]
-) -> Mapping[str, Value]:
-    first, second = values[pair.first], values[pair.second]
-    shared = sorted(first.keys() & second.keys())
-    needed = None
-    if pair.test == "wilcoxon":
-        needed = seeds_needed([first[seed] for seed in shared], [second[seed] for seed in shared])
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        "difference": pair.difference,
-        "test": pair.test,
-        "n_first": pair.n_first,
-        "n_second": pair.n_second,
-        "p": pair.p,
-        "p_adjusted": pair.p_adjusted,
-        "decided": pair.decided if pair.p is not None else None,
-        "seeds_needed": needed,
-    }
+        Measure(
+            "second",
+            "against",
+            "text",
+            names_row=True,
+            of=lambda pair: pair.compared.second,
+            meaning="that of the other",
+        ),
+        Measure(
+            "difference",
+            "differ-\nence",
+            digits=3,
+            unit=ANSWER,
+            of=lambda pair: pair.compared.difference,
+            meaning="mean of the first minus mean of the second, over shared seeds when paired",
+        ),
+        Measure(
+            "test",
+            "test",
+            "text",
+            of=lambda pair: pair.compared.test,
+            meaning="`wilcoxon` where the two are paired by seed, else `mann-whitney`",
+        ),
+        Measure(
+            "n_first",
+            "n",
+            "count",
+            of=lambda pair: pair.compared.n_first,
+            meaning="runs of the first that were compared",
+        ),
+        Measure(
+            "n_second",
+            "n against",
+            "count",
+            of=lambda pair: pair.compared.n_second,
+            meaning="runs of the second",
+        ),
+        Measure("p", "p", "p", of=lambda pair: pair.compared.p, meaning="of this test alone"),
+        Measure(
+            "p_adjusted",
+            "p (Holm)",
+            "p",
+            of=lambda pair: pair.compared.p_adjusted,
+            meaning="corrected over all pairs of the table",
+        ),
+        Measure(
+            "decided",
+            "decided",
+            "text",
+            of=lambda pair: pair.compared.decided if pair.compared.p is not None else None,
+            meaning="whether the corrected p is below 5%",
+        ),
+        Measure(
+            "seeds_needed",
+            "seeds\nneeded",
+            "count",
+            of=lambda pair: pair.seeds_needed,
+            meaning="about how many paired seeds would decide such a difference with power 0.8",
+        ),
+    ),
+    rows=_pairs,
+    notes=lambda context: (
+        "difference: mean of the first minus mean of the second, over shared seeds when paired",
+        "seeds needed: about how many paired seeds decide such a difference with power 0.8",
+        *context.notes,
+    ),
+)

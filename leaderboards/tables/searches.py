@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,60 +11,56 @@ import numpy as np
 from harness import registry
 from harness.records.record import RunRecord
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
-from leaderboards.pages import captions
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.measures.measure import Measure, label
 from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
-
-_COLUMNS = (
-    Column("label", "method", "text", names_row=True),
-    Column("epoch", "epoch", "count", names_row=True),
-    Column("n", "n", "count"),
-    Column("loss", "training\nloss", digits=3),
-    Column("valid", "valid\naccuracy"),
-    Column("skips", "skips\n%", digits=0),
-    Column("eigenvalue", "eigen-\nvalue", digits=4),
-)
+from leaderboards.tables.section_table import SectionTable
 
 
-def search_view(context: Context) -> View:
-    """Means over runs, a row for each epoch after which the supernets were evaluated.
+@dataclass(frozen=True)
+class SearchEpoch:
+    """The searches of a method after an epoch, counted from 0."""
 
-    Methods that train no supernet have no row. Valid accuracy is that of the supernet with its
-    settled mixture; skips are those of the architecture that its scores would give after that
-    epoch; the eigenvalue is the largest of the Hessian of the validation loss in alpha, where the
-    protocol asks for it.
+    label: str
+    logs: Sequence[Mapping[str, Any]]
+    epoch: int
+    space: AnySupernetSpace
+
+    def mean(self, name: str) -> float | None:
+        """Of a note of the logs; None unless every run has it."""
+        return _mean([log[name][self.epoch] for log in self.logs])
+
+    @property
+    def skips(self) -> float | None:
+        """Percent."""
+        found = [log["architectures"][self.epoch] for log in self.logs]
+        return _mean([100.0 * self.space.share_of_skips(self.space.parse(each)) for each in found])
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def _epochs(context: Context) -> Iterator[SearchEpoch]:
+    """A row for each epoch after which the supernets were evaluated.
+
+    Methods that train no supernet have no row.
     """
-    rows: list[Mapping[str, Value]] = []
-    if context.where.of_supernets:
-        space = registry.load("spaces", context.where.space, SupernetSpace)
-        for runs in context.group.methods:
-            rows.extend(_rows(runs, space))
-    return View(
-        title=f"{context.where.task.name}: the searches",
-        identity=context.where.columns(),
-        columns=_COLUMNS,
-        rows=tuple(rows),
-        facts=tuple(captions.setting(context.where, context.facts)),
-        notes=(
-            "valid accuracy: of the supernet itself; skips: percent of the operations of the "
-            "architecture that its scores give by then; means over the runs of a row",
-        ),
-    )
+    space = registry.load("spaces", context.where.space, SupernetSpace)
+    for runs in context.group.methods:
+        yield from _of_method(runs, space)
 
 
-def _rows(runs: MethodRuns, space: AnySupernetSpace) -> list[Mapping[str, Value]]:
+def _of_method(runs: MethodRuns, space: AnySupernetSpace) -> Iterator[SearchEpoch]:
     logs = [log for record in runs.done if (log := _log(record))]
-    if not logs:
-        return []
-    epochs = min(len(log["loss"]) for log in logs)
-    seen = [
-        epoch
-        for epoch in range(epochs)
-        if any(log["valid_accuracy"][epoch] is not None for log in logs)
-        or any(log["eigenvalue"][epoch] is not None for log in logs)
-    ]
-    return [_row(runs.label, logs, epoch, space) for epoch in seen]
+    for epoch in range(min((len(log["loss"]) for log in logs), default=0)):
+        if any(log[name][epoch] is not None for log in logs for name in _NOW_AND_THEN):
+            yield SearchEpoch(runs.label, logs, epoch, space)
+
+
+_NOW_AND_THEN = ("valid_accuracy", "eigenvalue")
+"""What is measured after some epochs only."""
 
 
 def _log(record: RunRecord) -> dict[str, Any]:
@@ -71,22 +68,61 @@ def _log(record: RunRecord) -> dict[str, Any]:
     return log if log.get("loss") else {}
 
 
-def _row(
-    label: str, logs: Sequence[Mapping[str, Any]], epoch: int, space: AnySupernetSpace
-) -> Mapping[str, Value]:
-    skips = [100.0 * space.share_of_skips(space.parse(log["architectures"][epoch])) for log in logs]
-    return {
-        "label": label,
-        "epoch": epoch + 1,
-        "n": len(logs),
-        "loss": _mean([log["loss"][epoch] for log in logs]),
-        "valid": _mean([log["valid_accuracy"][epoch] for log in logs]),
-        "skips": _mean(skips),
-        "eigenvalue": _mean([log["eigenvalue"][epoch] for log in logs]),
-    }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """None unless every run has the number."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known and len(known) == len(values) else None
+TABLE: SectionTable[SearchEpoch] = SectionTable(
+    about="the searches",
+    measures=(
+        label(lambda row: row.label),
+        Measure(
+            "epoch",
+            "epoch",
+            "count",
+            names_row=True,
+            of=lambda row: row.epoch + 1,
+            meaning="after which the supernets were evaluated, counted from 1",
+        ),
+        Measure(
+            "n",
+            "n",
+            "count",
+            of=lambda row: len(row.logs),
+            meaning="runs with a log; the numbers are means over them",
+        ),
+        Measure(
+            "loss",
+            "training\nloss",
+            digits=3,
+            of=lambda row: row.mean("loss"),
+            meaning="mean cross-entropy over the epoch's batches",
+        ),
+        Measure(
+            "valid",
+            "valid\naccuracy",
+            unit="percent",
+            of=lambda row: row.mean("valid_accuracy"),
+            meaning="of the supernet itself, with its settled mixture",
+        ),
+        Measure(
+            "skips",
+            "skips\n%",
+            digits=0,
+            unit="percent",
+            of=lambda row: row.skips,
+            meaning="share of skip connections in the architecture that the scores give by then",
+        ),
+        Measure(
+            "eigenvalue",
+            "eigen-\nvalue",
+            digits=4,
+            of=lambda row: row.mean("eigenvalue"),
+            meaning="the largest of the Hessian of the validation loss in alpha, where the "
+            "protocol has `hessian_every`",
+        ),
+    ),
+    rows=_epochs,
+    notes=lambda context: (
+        "valid accuracy: of the supernet itself; skips: percent of the operations of the "
+        "architecture that its scores give by then; means over the runs of a row",
+    ),
+    by_answer=False,
+    detailed=True,
+)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -10,96 +11,165 @@ import numpy as np
 from harness import registry
 from harness.records.record import RunRecord
 from harness.spaces import AnySpace, SearchSpace
+from leaderboards.measures.common import ANSWER
+from leaderboards.measures.measure import Measure, label
 from leaderboards.measures.rows import by_seed
-from leaderboards.pages import captions
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.pages.view import Value
 from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
+from leaderboards.tables.section_table import SectionTable
 
-_COLUMNS = (
-    Column("label", "method", "text", names_row=True),
-    Column("n", "n", "count"),
-    Column("architectures", "archi-\ntectures", "count"),
-    Column("between_seeds", "between\nseeds %", digits=0),
-    Column("default", "default", "text"),
-    Column("from_default", "from\ndefault %", digits=0),
-    Column("others", "other archi-\ntectures", "count"),
-    Column("shared", "of", "count"),
-    Column("difference", "differ-\nence", digits=2),
-)
-
-Decisions = Mapping[int, tuple[int, ...]]
-"""Seed -> the decisions that make the architecture selected with it."""
+Decisions = tuple[int, ...]
+"""What makes an architecture, such as the operation of each edge."""
 
 
-def selection_view(context: Context) -> View:
-    """A row each method; rows that change settings stand beside that of the method as it is."""
+@dataclass(frozen=True)
+class Selected:
+    """What the runs of one row selected, and what it is worth, by seed."""
+
+    runs: MethodRuns
+    decisions: Mapping[int, Decisions]
+    answers: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A row, and that of the same method with no setting changed, where it is another."""
+
+    own: Selected
+    default: Selected | None
+
+    @property
+    def between_seeds(self) -> Sequence[tuple[Decisions, Decisions]]:
+        """Every two selections of the row."""
+        return list(combinations(self.own.decisions.values(), 2))
+
+    @property
+    def shared(self) -> list[int]:
+        """The seeds of both rows."""
+        if self.default is None:
+            return []
+        return sorted(self.own.decisions.keys() & self.default.decisions.keys())
+
+    @property
+    def from_default(self) -> Sequence[tuple[Decisions, Decisions]]:
+        """The selections of both rows at the same seed."""
+        if self.default is None:
+            return []
+        return [(self.own.decisions[seed], self.default.decisions[seed]) for seed in self.shared]
+
+    @property
+    def difference(self) -> float | None:
+        """Of the mean answers at the shared seeds."""
+        if self.default is None or not self.shared:
+            return None
+        own, default = self.own.answers, self.default.answers
+        return float(np.mean([own[seed] - default[seed] for seed in self.shared]))
+
+
+def _rows(context: Context) -> Iterator[Beside]:
     space = registry.load("spaces", context.where.space, SearchSpace)
-    found = [runs for runs in context.group.methods if runs.done]
-    decisions = {runs.label: _decisions(runs, space) for runs in found}
-    defaults = {runs.spec.method: runs for runs in found if not runs.spec.given}
-    rows = []
-    for runs in found:
-        row: dict[str, Value] = _seeds(runs.label, decisions[runs.label])
-        default = defaults.get(runs.spec.method)
-        if default is not None and default is not runs:
-            row |= _against(decisions[runs.label], decisions[default.label])
-            row |= {"default": default.label, "difference": _difference(context, runs, default)}
-        rows.append(row)
-    return View(
-        title=f"{context.where.title}: the selections",
-        identity=context.where.columns(),
-        columns=_COLUMNS,
-        rows=tuple(rows),
-        facts=tuple(captions.setting(context.where, context.facts)),
-        notes=(
-            "architectures: how many different ones the runs of a row selected; between seeds: "
-            "percent of the decisions, such as the operation of an edge, that differ between two "
-            "runs, the mean over their pairs",
-            "default: the row of the same method with no setting changed; from default: percent "
-            "of the decisions that differ from its at the same seed; other architectures: at how "
-            "many of the shared seeds; difference: of the mean answers there",
-        ),
-    )
+    found = [_of_runs(runs, space, context) for runs in context.group.methods if runs.done]
+    defaults = {each.runs.spec.method: each for each in found if not each.runs.spec.given}
+    for own in found:
+        default = defaults.get(own.runs.spec.method)
+        yield Beside(own, None if default is own else default)
 
 
-def _decisions(runs: MethodRuns, space: AnySpace) -> Decisions:
-    return {record.spec.seed: _selected(record, space) for record in runs.done}
+def _of_runs(runs: MethodRuns, space: AnySpace, context: Context) -> Selected:
+    decisions = {record.spec.seed: _decisions(record, space) for record in runs.done}
+    return Selected(runs, decisions, by_seed(runs, context.answer.name))
 
 
-def _selected(record: RunRecord, space: AnySpace) -> tuple[int, ...]:
+def _decisions(record: RunRecord, space: AnySpace) -> Decisions:
     if record.trajectory is None:
         raise TypeError(f"run {record.spec.identity} did not finish")
     return tuple(space.to_decisions(space.parse(record.trajectory.architectures[-1])))
 
 
-def _seeds(label: str, decisions: Decisions) -> dict[str, Value]:
-    pairs = list(combinations(decisions.values(), 2))
-    return {
-        "label": label,
-        "n": len(decisions),
-        "architectures": len(set(decisions.values())),
-        "between_seeds": _percent(pairs),
-    }
-
-
-def _against(own: Decisions, default: Decisions) -> dict[str, Value]:
-    pairs = [(own[seed], default[seed]) for seed in sorted(own.keys() & default.keys())]
-    return {
-        "from_default": _percent(pairs),
-        "others": sum(first != second for first, second in pairs),
-        "shared": len(pairs),
-    }
-
-
-def _percent(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> float | None:
+def _percent(pairs: Sequence[tuple[Decisions, Decisions]]) -> float | None:
     """Of all decisions those that differ; None where there is no pair."""
     if not pairs:
         return None
     return 100.0 * float(np.mean([np.not_equal(first, second).mean() for first, second in pairs]))
 
 
-def _difference(context: Context, runs: MethodRuns, default: MethodRuns) -> float | None:
-    own, other = (by_seed(each, context.answer.name) for each in (runs, default))
-    shared = own.keys() & other.keys()
-    return float(np.mean([own[seed] - other[seed] for seed in shared])) if shared else None
+def _beside(value: Callable[[Beside, Selected], Value]) -> Callable[[Beside], Value]:
+    """Blank where there is no other row."""
+    return lambda row: None if row.default is None else value(row, row.default)
+
+
+TABLE: SectionTable[Beside] = SectionTable(
+    about="the selections",
+    measures=(
+        label(lambda row: row.own.runs.label),
+        Measure(
+            "n",
+            "n",
+            "count",
+            of=lambda row: len(row.own.decisions),
+            meaning="runs that finished",
+        ),
+        Measure(
+            "architectures",
+            "archi-\ntectures",
+            "count",
+            of=lambda row: len(set(row.own.decisions.values())),
+            meaning="how many different ones the runs selected",
+        ),
+        Measure(
+            "between_seeds",
+            "between\nseeds %",
+            digits=0,
+            unit="percent",
+            of=lambda row: _percent(row.between_seeds),
+            meaning="of the decisions (such as the operation of an edge), those that differ "
+            "between two runs; the mean over pairs of runs",
+        ),
+        Measure(
+            "default",
+            "default",
+            "text",
+            of=_beside(lambda row, default: default.runs.label),
+            meaning="the row of the same method with no setting changed",
+        ),
+        Measure(
+            "from_default",
+            "from\ndefault %",
+            digits=0,
+            unit="percent",
+            of=lambda row: _percent(row.from_default),
+            meaning="of the decisions, those that differ from the default's at the same seed",
+        ),
+        Measure(
+            "others",
+            "other archi-\ntectures",
+            "count",
+            of=_beside(lambda row, _: sum(own != other for own, other in row.from_default)),
+            meaning="at how many of the shared seeds the architecture is another",
+        ),
+        Measure(
+            "shared",
+            "of",
+            "count",
+            of=_beside(lambda row, _: len(row.shared)),
+            meaning="seeds that both rows have",
+        ),
+        Measure(
+            "difference",
+            "differ-\nence",
+            unit=ANSWER,
+            of=lambda row: row.difference,
+            meaning="of the mean answers at the shared seeds, the default's taken off",
+        ),
+    ),
+    rows=_rows,
+    notes=lambda context: (
+        "architectures: how many different ones the runs of a row selected; between seeds: "
+        "percent of the decisions, such as the operation of an edge, that differ between two "
+        "runs, the mean over their pairs",
+        "default: the row of the same method with no setting changed; from default: percent "
+        "of the decisions that differ from its at the same seed; other architectures: at how "
+        "many of the shared seeds; difference: of the mean answers there",
+    ),
+)

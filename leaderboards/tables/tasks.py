@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from leaderboards.model import Leaderboard, Row, Section
-from leaderboards.pages.view import Column, Value, View
+from leaderboards.measures.measure import Measure, columns, label, values
+from leaderboards.model import Row, Section
+from leaderboards.pages.view import View
 
 
-def task_views(board: Leaderboard) -> list[View]:
-    """A row a method, a column a task, or no table where fewer than two tasks train supernets.
+@dataclass(frozen=True)
+class OverTasks:
+    """One method in every section, None where it has no row; by the sections' places."""
+
+    label: str
+    sections: Sequence[Section]
+    rows: Sequence[Row | None]
+
+    def error(self, place: int) -> str | None:
+        """Mean and deviation over seeds, and how many those are where some are missing."""
+        row = self.rows[place]
+        error = row.number("error") if row else None
+        if row is None or error is None:
+            return None
+        text = f"{error:.2f}"
+        deviation = row.number("sd")
+        if deviation is not None:
+            text += f"±{deviation:.2f}"
+        if row.n < len(self.sections[place].seeds):
+            text += f" (n={row.n})"
+        return text
+
+    def skips(self, place: int) -> float | None:
+        """Percent."""
+        row = self.rows[place]
+        return row.number("skips") if row else None
+
+    @property
+    def mean(self) -> float | None:
+        """Of the errors; None unless the row is whole in every task."""
+        errors = [row.number("error") for row in self.rows if row and row.whole]
+        known = [error for error in errors if error is not None]
+        return sum(known) / len(known) if len(known) == len(self.sections) else None
+
+
+def task_views(sections: Sequence[Section]) -> list[View]:
+    """A row a method, a column a task, or no table of fewer than two tasks.
 
     A cell is the test error, mean and deviation over seeds, percent, and how many percent of the
     operations that were selected are skip connections.
     """
-    sections = [each for each in board.sections if each.primary and each.where.of_supernets]
     if len(sections) < 2:
         return []
-    labels = list(dict.fromkeys(row.label for section in sections for row in section.rows))
+    names = dict.fromkeys(row.label for section in sections for row in section.rows)
     by_task = [{row.label: row for row in section.rows} for section in sections]
-    rows = []
-    for label in labels:
-        values: dict[str, Value] = {"label": label}
-        found = [rows_of.get(label) for rows_of in by_task]
-        for section, row in zip(sections, found, strict=True):
-            values |= _cells(section, row)
-        known = [row.supernet.error for row in found if row and row.supernet and row.whole]
-        if len(known) == len(sections):
-            values["mean"] = sum(error for error in known if error is not None) / len(known)
-        rows.append(values)
-    rows.sort(key=lambda row: _order(row.get("mean")))
+    found = [OverTasks(name, sections, [rows.get(name) for rows in by_task]) for name in names]
+    found.sort(key=lambda row: (row.mean is None, row.mean or 0.0))
+    measures = _measures(sections)
     return [
         View(
             "test error by task",
             {},
-            _columns(sections),
-            tuple(rows),
+            columns(measures),
+            tuple(values(measures, row) for row in found),
             notes=(
                 "error: mean ± deviation over seeds, percent, ddof=1; n where a seed is missing",
                 "skips: percent of the selected operations that are skip connections",
@@ -44,28 +72,40 @@ def task_views(board: Leaderboard) -> list[View]:
     ]
 
 
-def _order(mean: Value) -> tuple[bool, float]:
-    return mean is None, mean if isinstance(mean, float) else 0.0
+def _measures(sections: Sequence[Section]) -> list[Measure[OverTasks]]:
+    by_task = [
+        measure
+        for place, section in enumerate(sections)
+        for measure in _of_task(place, section.where.task.name)
+    ]
+    mean: Measure[OverTasks] = Measure(
+        "mean",
+        "mean\nerror",
+        unit="percent",
+        of=lambda row: row.mean,
+        meaning="over tasks; blank unless every task is whole",
+    )
+    return [label(lambda row: row.label), *by_task, mean]
 
 
-def _columns(sections: Sequence[Section]) -> tuple[Column, ...]:
-    columns = [Column("label", "method", "text", names_row=True)]
-    for section in sections:
-        task = section.where.task.name
-        head = "\n".join(task.split(" "))
-        columns.append(Column(f"error {task}", f"{head}\nerror", "text"))
-        columns.append(Column(f"skips {task}", "skips\n%", digits=0))
-    columns.append(Column("mean", "mean\nerror"))
-    return tuple(columns)
-
-
-def _cells(section: Section, row: Row | None) -> dict[str, Value]:
-    task = section.where.task.name
-    if row is None or row.supernet is None or row.supernet.error is None:
-        return {}
-    text = f"{row.supernet.error:.2f}"
-    if row.sd is not None:
-        text += f"±{row.sd:.2f}"
-    if row.n < len(section.seeds):
-        text += f" (n={row.n})"
-    return {f"error {task}": text, f"skips {task}": row.supernet.skips}
+def _of_task(place: int, task: str) -> tuple[Measure[OverTasks], Measure[OverTasks]]:
+    """The columns of one task."""
+    head = "\n".join(task.split(" "))
+    return (
+        Measure(
+            f"error {task}",
+            f"{head}\nerror",
+            "text",
+            unit="percent",
+            of=lambda row: row.error(place),
+            meaning="test error, mean and deviation over seeds",
+        ),
+        Measure(
+            f"skips {task}",
+            "skips\n%",
+            digits=0,
+            unit="percent",
+            of=lambda row: row.skips(place),
+            meaning="share of skip connections among the selected operations",
+        ),
+    )

@@ -12,11 +12,11 @@ from harness.diagnoses.discretisation import discretised
 from harness.diagnoses.row import CONVERGENCE, Diagnosed, Wanted, opened, planned
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import answers
 from harness.suites.suite import load
 from harness.supernets import training
 from harness.supernets.agreement import mean_tau, taus
 from harness.supernets.hessian import dominant_eigenvalue
+from harness.tables import answers
 from harness.tables.catalog import open_table
 from tests.core.supernet_suites import (
     CELLS,

@@ -17,8 +17,8 @@ from harness.protocols.frame import Frame
 from harness.suites import suite
 from harness.supernets.selectors import SelectorMethod
 from harness.supernets.trainers import TrainerMethod
-from leaderboards.model import Overall, Row, SignalQuality, SupernetNumbers
-from leaderboards.studies import method_cards
+from leaderboards.model import SignalQuality
+from leaderboards.studies import method_cards, metrics_page
 from tests.docs.pages import PAGES, ROOT, anchors, code_words, prose, text
 
 DOCS = ROOT / "docs"
@@ -131,12 +131,28 @@ def test_every_key_of_a_supernet_protocol_is_documented() -> None:
     assert {key for key in known if f"`{key}`" not in page} == set()
 
 
-def test_every_number_of_a_leaderboard_is_documented() -> None:
+def test_the_numbers_in_the_docs_are_as_declared() -> None:
     page = text(DOCS / "metrics.md")
-    fields = {field.name for kind in (Row, SignalQuality) for field in dataclasses.fields(kind)}
-    fields |= {
-        field.name for kind in (Overall, SupernetNumbers) for field in dataclasses.fields(kind)
+    assert metrics_page.page(page) == page, (
+        "docs/metrics.md is older than the measures; "
+        "write it again: python -m leaderboards.studies.metrics_page docs/metrics.md"
+    )
+    assert sorted(metrics_page.named(page)) == sorted(metrics_page.declared())
+
+
+def test_every_number_for_programs_has_a_meaning() -> None:
+    lacking = {
+        f"{name}: {each.key}"
+        for name, measures in metrics_page.declared().items()
+        for each in measures
+        if each.data and not each.meaning
     }
+    assert lacking == set()
+
+
+def test_what_a_table_says_of_its_signal_is_documented() -> None:
+    page = text(DOCS / "metrics.md")
+    fields = {field.name for field in dataclasses.fields(SignalQuality)}
     assert {name for name in fields if f"`{name}`" not in page} == set()
 
 

@@ -14,7 +14,7 @@ from harness.protocols.search import Answer, Cost, SearchProtocol, Signal, Task
 from harness.records.record import RunRecord, Trajectory
 from harness.records.spec import RunSpec
 from harness.spaces import Epochs
-from harness.tables.manifest import TableInfo
+from harness.tables.manifest import Seed, TableInfo
 from harness.tables.table import BenchmarkTable
 from harness.tables.writer import TableWriter
 
@@ -28,12 +28,18 @@ TEST_ANSWER = Answer("toy test", "toy", "test", Epochs(10, 10), "mean", "test")
 VALIDATION_ANSWER = Answer("toy validation", "toy", "valid", Epochs(10, 10), "mean", "validation")
 
 
-def make_table(folder: Path) -> BenchmarkTable:
-    """Four architectures; ten epochs cost 9.5 seconds; test accuracy has two seeds."""
+def make_table(folder: Path, parameters: Sequence[float] = ()) -> BenchmarkTable:
+    """Four architectures; ten epochs cost 9.5 seconds; test accuracy has two seeds.
+
+    parameters: of each, millions, where the table is to know them.
+    """
     info = TableInfo("toy", "made up", "1.0", "none", "four architectures")
     architectures = list(SPACE.enumerate())[:4]
     with TableWriter(folder, space=SPACE, info=info, architectures=architectures) as writer:
-        blocks = [("valid", "mean", SIGNAL), ("test", "mean", TEST)]
+        blocks: list[tuple[str, Seed, tuple[float, ...]]] = [
+            ("valid", "mean", SIGNAL),
+            ("test", "mean", TEST),
+        ]
         blocks += [("test", seed, values) for seed, values in SEEDS.items()]
         for split, seed, values in blocks:
             writer.block(
@@ -42,10 +48,12 @@ def make_table(folder: Path) -> BenchmarkTable:
                 split=split,
                 schedule=10,
                 epochs=[10],
-                seed=seed,  # type: ignore[arg-type]
+                seed=seed,
                 dtype=np.float64,
             )[0] = values
         writer.cost_block(quantity="train_seconds_per_epoch", dataset="toy")[:] = SECONDS_PER_EPOCH
+        if parameters:
+            writer.cost_block(quantity="parameters_m", dataset="toy")[:] = parameters
         writer.finish()
     return BenchmarkTable.open(folder, SPACE)
 
@@ -132,7 +140,7 @@ def failed(method: str, seed: int, reason: str, rules: SearchProtocol, **changes
 
 def nine_runs(rules: SearchProtocol, checksum: str) -> list[RunRecord]:
     """``good`` ends at 92, 94 and 93; ``poor`` at 90 and 91, one failed; ``broken`` nowhere."""
-    on = {"table_checksum": checksum}
+    on: dict[str, Any] = {"table_checksum": checksum}
     return [
         done("poor", 0, (80.0, 90.0), rules, **on),
         done("poor", 1, (80.0, 91.0), rules, **on),

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from harness.commands.leaderboard import TABLES
 from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards.pages.view import Value, View
+from leaderboards.report import section_views
 from leaderboards.sections.context import Context, contexts
-from leaderboards.tables import kinds
 from tests.leaderboards.making import done, protocol
 
 
@@ -22,16 +21,12 @@ def context(records: list[RunRecord], tables: dict[str, BenchmarkTable]) -> Cont
 
 
 def view_of(kind: str, context: Context) -> View:
-    (view,) = kinds.section_views(kind, [context])
+    (view,) = section_views(kind, [context])
     return view
 
 
 def rows(view: View, **wanted: Value) -> list[Mapping[str, Value]]:
     return [row for row in view.rows if wanted.items() <= dict(row).items()]
-
-
-def test_the_command_offers_every_kind() -> None:
-    assert ("main", "overall", *kinds.SECTIONS) == TABLES
 
 
 def test_a_fixed_budget_takes_the_incumbent_of_that_cost(context: Context) -> None:

@@ -11,8 +11,8 @@ import pytest
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.supernets.agreement import best_scores
 from harness.tables.table import BenchmarkTable
+from leaderboards.report import section_views
 from leaderboards.sections.context import contexts
-from leaderboards.tables.edges import edge_view
 from tests.leaderboards.making import TEST_ANSWER, make_table
 from tests.leaderboards.test_supernets import protocol as supernet_protocol
 from tests.leaderboards.test_supernets import run
@@ -32,7 +32,8 @@ def test_scores_that_are_the_tables_agree_and_opposite_ones_do_not(table: Benchm
         scores = [[_or_null(row) for row in sign * rows] for rows in best]
         records.append(replace(record, details={"scores": scores}))
     (context,) = contexts(records, {table.checksum: table})
-    rows = edge_view(context).rows
+    (view,) = section_views("edges", [context])
+    rows = view.rows
     # The four cells differ in one edge; on all others there is nothing to rank.
     varied = [name for name, row in zip(*_edges(best), strict=True) if (~np.isnan(row)).sum() > 1]
     assert [(row["label"], row["edge"]) for row in rows] == [
@@ -54,4 +55,5 @@ def _edges(best: list[np.ndarray]) -> tuple[tuple[str, ...], list[np.ndarray]]:
 
 def test_without_a_table_there_is_no_row() -> None:
     (context,) = contexts([run("own", 0, supernet_protocol("toy"), 90.0)], {})
-    assert edge_view(context).rows == ()
+    (view,) = section_views("edges", [context])
+    assert view.rows == ()

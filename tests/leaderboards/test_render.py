@@ -13,7 +13,7 @@ from rich.console import Console
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import build
 from leaderboards.pages import render, terminal
-from leaderboards.pages.view import BLANK, Column, View, text
+from leaderboards.pages.view import BLANK, View, ViewColumn, text
 from leaderboards.tables.main import main_views
 from tests.leaderboards.making import nine_runs, protocol
 
@@ -118,7 +118,7 @@ HOSTILE = "<b>50%_of $x & {y}^2~\\#"
 
 @pytest.fixture
 def hostile() -> list[View]:
-    column = Column("label", HOSTILE, "text")
+    column = ViewColumn("label", HOSTILE, "text")
     return [View(HOSTILE, {}, (column,), ({"label": HOSTILE},), (HOSTILE,), (HOSTILE,))]
 
 
@@ -139,25 +139,25 @@ def test_latex_escapes_what_a_label_says(hostile: list[View]) -> None:
 
 
 def test_markdown_keeps_a_bar_inside_its_cell() -> None:
-    view = View("t", {}, (Column("label", "method", "text"),), ({"label": "a|b"},))
+    view = View("t", {}, (ViewColumn("label", "method", "text"),), ({"label": "a|b"},))
     assert r"a\|b" in render.markdown([view], "t")
 
 
 @pytest.mark.parametrize(
     ("value", "column", "expected"),
     [
-        (None, Column("x", "x"), BLANK),
-        (float("nan"), Column("x", "x"), BLANK),
-        (-0.001, Column("x", "x"), "0.00"),
-        (-0.01, Column("x", "x"), "-0.01"),
-        (1234.5, Column("x", "x", digits=1), "1,234.5"),
-        (1234, Column("x", "x", "count"), "1,234"),
-        (True, Column("x", "x", "text"), "yes"),
-        (0.0001, Column("x", "x", "p"), "<0.001"),
-        (0.0123, Column("x", "x", "p"), "0.012"),
+        (None, ViewColumn("x", "x"), BLANK),
+        (float("nan"), ViewColumn("x", "x"), BLANK),
+        (-0.001, ViewColumn("x", "x"), "0.00"),
+        (-0.01, ViewColumn("x", "x"), "-0.01"),
+        (1234.5, ViewColumn("x", "x", digits=1), "1,234.5"),
+        (1234, ViewColumn("x", "x", "count"), "1,234"),
+        (True, ViewColumn("x", "x", "text"), "yes"),
+        (0.0001, ViewColumn("x", "x", "p"), "<0.001"),
+        (0.0123, ViewColumn("x", "x", "p"), "0.012"),
     ],
 )
-def test_values_as_text(value: object, column: Column, expected: str) -> None:
+def test_values_as_text(value: object, column: ViewColumn, expected: str) -> None:
     assert text(value, column) == expected  # type: ignore[arg-type]
 
 

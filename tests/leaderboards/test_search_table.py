@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.records.record import RunRecord
 from leaderboards.pages.view import View
+from leaderboards.report import section_views
 from leaderboards.sections.context import contexts
-from leaderboards.tables.searches import search_view
 from tests.leaderboards.test_supernets import ALL_SKIPS, trained
 
 HALF = ALL_SKIPS.replace("reduce=[", "#").split("#")
@@ -21,7 +21,8 @@ def with_log(record: RunRecord, **log: Any) -> RunRecord:
 
 def shown(records: list[RunRecord]) -> View:
     (context,) = contexts(records, {}, "first")
-    return search_view(context)
+    (view,) = section_views("search", [context])
+    return view
 
 
 def test_means_over_runs_of_the_epochs_that_were_evaluated() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness.records.record import RunRecord, Trajectory
-from leaderboards.sections.context import Context, contexts
-from leaderboards.tables.measurements import measurement_view
-from leaderboards.tables.selections import selection_view
+from leaderboards.pages.view import Value
+from leaderboards.report import section_views
+from leaderboards.sections.context import contexts
 from tests.leaderboards.making import TEST_ANSWER, protocol, spec
 
 RULES = protocol()
@@ -50,9 +51,10 @@ def selected(
     )
 
 
-def only(records: list[RunRecord]) -> Context:
-    (context,) = contexts(records, {})
-    return context
+def rows(table: str, records: list[RunRecord]) -> Sequence[Mapping[str, Value]]:
+    """Without the blank cells."""
+    (view,) = section_views(table, contexts(records, {}))
+    return [{key: cell for key, cell in row.items() if cell is not None} for row in view.rows]
 
 
 def test_selections_between_seeds_and_from_the_default() -> None:
@@ -64,7 +66,7 @@ def test_selections_between_seeds_and_from_the_default() -> None:
         selected("own wide", 2, THREE, 95.0, given=("width",)),
         selected("own wide", 3, THREE, 10.0, given=("width",)),
     ]
-    default, wide = selection_view(only(records)).rows
+    default, wide = rows("selections", records)
     # Of the three pairs of seeds one has the same cell, two differ in one edge of six.
     assert default == {
         "label": "own",
@@ -87,8 +89,8 @@ def test_selections_between_seeds_and_from_the_default() -> None:
 
 
 def test_one_seed_and_no_default_leave_cells_blank() -> None:
-    (row,) = selection_view(only([selected("wide", 0, ONE, given=("width",))])).rows
-    assert row == {"label": "wide", "n": 1, "architectures": 1, "between_seeds": None}
+    (row,) = rows("selections", [selected("wide", 0, ONE, given=("width",))])
+    assert row == {"label": "wide", "n": 1, "architectures": 1}
 
 
 def test_measurements_are_of_the_runs_that_have_them() -> None:
@@ -96,7 +98,7 @@ def test_measurements_are_of_the_runs_that_have_them() -> None:
         selected("own", 0, SKIPS, margin=1.0),
         selected("own", 1, SKIPS, margin=4.0, sigma=0.5),
     ]
-    assert measurement_view(only(records)).rows == (
+    assert rows("measurements", records) == [
         {
             "label": "own",
             "measurement": "margin",
@@ -111,8 +113,7 @@ def test_measurements_are_of_the_runs_that_have_them() -> None:
             "measurement": "sigma",
             "n": 1,
             "mean": 0.5,
-            "sd": None,
             "least": 0.5,
             "most": 0.5,
         },
-    )
+    ]

@@ -20,13 +20,13 @@ from harness.records.spec import RunSpec
 from harness.spaces import Epochs
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import build
-from leaderboards.model import Leaderboard, SupernetNumbers
-from leaderboards.pages.captions import setting
+from leaderboards.measures import supernets
+from leaderboards.model import Leaderboard, Section
 from leaderboards.pages.render import Format, render
 from leaderboards.pages.view import View
 from leaderboards.plots.anytime import anytime_info
+from leaderboards.report import section_tables, section_views
 from leaderboards.sections.context import contexts
-from leaderboards.tables.kinds import SECTIONS, section_views
 from leaderboards.tables.main import main_views, overall_views
 from leaderboards.tables.tasks import task_views
 from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done
@@ -42,6 +42,7 @@ ALL_SKIPS = (
     "('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1)], reduce_concat=range(2, 6))"
 )
 CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+OWN = [measure.key for measure in supernets.MEASURES]
 FRAME = Frame(epochs=12, batch=80, learning_rate=0.1, channels=4, cells=3)
 
 
@@ -104,6 +105,11 @@ def trained(label: str, seed: int, task: str, accuracy: float | None, **more: fl
     return run(label, seed, protocol(task), accuracy, metrics=metrics)
 
 
+def ranking(board: Leaderboard) -> list[Section]:
+    """The sections of supernets that their tasks rank by."""
+    return [each for each in board.sections if each.primary and each.where.kind == "supernet"]
+
+
 @pytest.fixture
 def runs() -> list[RunRecord]:
     """``good`` everywhere; ``half`` failed once; ``late`` in one task only."""
@@ -128,30 +134,28 @@ def two_tasks(runs: list[RunRecord]) -> Leaderboard:
 
 def test_a_row_tells_what_the_supernet_and_the_selection_gave(two_tasks: Leaderboard) -> None:
     first = two_tasks.sections[0]
-    assert [(row.rank, row.label) for row in first.rows] == [(1, "good"), (2, "half")]
-    good, half = (row.supernet for row in first.rows)
-    assert good == SupernetNumbers(
-        error=3.0,
-        skips=25.0,
-        parameters=0.008,
-        tau_operations=None,
-        margin=0.5,
-        supernet_seconds=5.0,
-        selection_seconds=2.0,
-        trainings=1.0,
-    )
-    assert half is not None
-    assert (half.error, half.skips) == (10.0, 100.0)
-    assert (first.rows[0].regret, first.rows[0].area, first.facts) == (None, None, None)
+    assert [(row["rank"], row.label) for row in first.rows] == [(1, "good"), (2, "half")]
+    good, half = first.rows
+    assert {key: good[key] for key in OWN} == {
+        "error": 3.0,
+        "skips": 25.0,
+        "parameters": 0.008,
+        "tau_operations": None,
+        "margin": 0.5,
+        "trainings": 1.0,
+        "supernet_seconds": 5.0,
+        "selection_seconds": 2.0,
+    }
+    assert (half["error"], half["skips"]) == (10.0, 100.0)
+    assert (good["regret"], good["area"], first.facts) == (None, None, None)
 
 
 def test_a_metric_that_a_run_lacks_is_blank() -> None:
     rules = protocol("s2 digits")
     runs = [run("a", 0, rules, 90.0, metrics={"tau/operations": 1.0}), run("a", 1, rules, 92.0)]
     (row,) = build(runs, {}).sections[0].rows
-    assert row.supernet is not None
-    assert (row.supernet.tau_operations, row.supernet.trainings) == (None, None)
-    assert row.supernet.margin == 0.5
+    assert (row["tau_operations"], row["trainings"]) == (None, None)
+    assert row["margin"] == 0.5
 
 
 def rows(view: View) -> dict[str, Mapping[str, Any]]:
@@ -159,7 +163,7 @@ def rows(view: View) -> dict[str, Mapping[str, Any]]:
 
 
 def test_methods_against_tasks(two_tasks: Leaderboard) -> None:
-    (view,) = task_views(two_tasks)
+    (view,) = task_views(ranking(two_tasks))
     assert [column.key for column in view.columns] == [
         "label",
         *("error s1 digits", "skips s1 digits", "error s2 digits", "skips s2 digits"),
@@ -177,19 +181,22 @@ def test_methods_against_tasks(two_tasks: Leaderboard) -> None:
     }
     # A failed run shows as a missing seed, and no mean is made of what is not whole.
     assert found["half"]["error s1 digits"] == "10.00 (n=1)"
-    assert "mean" not in found["half"]
+    assert found["half"]["mean"] is None
     assert found["late"] == {
         "label": "late",
+        "error s1 digits": None,
+        "skips s1 digits": None,
         "error s2 digits": "1.00±0.00",
         "skips s2 digits": 25.0,
+        "mean": None,
     }
 
 
 def test_one_task_or_none_of_supernets_has_no_table_over_tasks(records: list[RunRecord]) -> None:
-    assert task_views(build([trained("a", 0, "s1 digits", 90.0)], {})) == []
-    assert task_views(build(records, {})) == []
+    assert task_views(ranking(build([trained("a", 0, "s1 digits", 90.0)], {}))) == []
+    assert task_views(ranking(build(records, {}))) == []
     both = [*records, trained("a", 0, "s1 digits", 90.0)]
-    assert task_views(build(both, {})) == []
+    assert task_views(ranking(build(both, {}))) == []
 
 
 def test_searchers_have_no_supernet_columns(
@@ -197,16 +204,14 @@ def test_searchers_have_no_supernet_columns(
 ) -> None:
     (searchers,) = main_views(build(records, tables))
     (supernets,) = main_views(build([trained("a", 0, "s1 digits", 90.0)], {}))
-    own = {"error", "skips", "parameters", "tau_operations", "margin", "trainings"}
-    own |= {"supernet_seconds", "selection_seconds"}
-    assert own & {column.key for column in searchers.columns} == set()
-    assert own <= {column.key for column in supernets.columns}
+    assert set(OWN) & {column.key for column in searchers.columns} == set()
+    assert set(OWN) <= {column.key for column in supernets.columns}
     values = rows(supernets)["a"]
     assert (values["error"], values["trainings"], values["parameters"]) == (10.0, 1.0, 0.008)
 
 
 def test_captions_of_trained_architectures(two_tasks: Leaderboard) -> None:
-    lines = setting(two_tasks.sections[0].where, None)
+    lines = list(two_tasks.sections[0].captions)
     assert lines == [
         "space s2, data set digits; selected architectures are trained by evaluation small, "
         "seeds 0, 1",
@@ -229,11 +234,10 @@ def test_a_table_gives_supernets_regret_and_no_exact_random_search(
     section = build(runs, tables).sections[0]
     assert section.references == ()
     oracle, darts = section.rows
-    assert (oracle.label, oracle.regret, oracle.rank) == ("oracle", 0.0, 1)
-    assert darts.regret == pytest.approx(9.0)
-    assert darts.supernet is not None
-    assert darts.supernet.tau_operations == 0.0
-    lines = setting(section.where, section.facts)
+    assert (oracle.label, oracle["regret"], oracle["rank"]) == ("oracle", 0.0, 1)
+    assert darts["regret"] == pytest.approx(9.0)
+    assert darts["tau_operations"] == 0.0
+    lines = section.captions
     assert lines[0].endswith(
         f"are looked up in table toy, checksum {checksum}, release 1.0, 4 architectures"
     )
@@ -268,13 +272,13 @@ def test_searches_and_supernets_are_ranked_over_their_own_tasks(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_form_takes_supernets(form: Format, two_tasks: Leaderboard) -> None:
-    views = [*main_views(two_tasks), *overall_views(two_tasks), *task_views(two_tasks)]
+    views = [*main_views(two_tasks), *overall_views(two_tasks), *task_views(ranking(two_tasks))]
     text = render(views, form, title="supernets", every=True)
     assert "good" in text
     assert re.search(r"\bnan\b", text, re.IGNORECASE) is None
 
 
-@pytest.mark.parametrize("kind", sorted(SECTIONS))
+@pytest.mark.parametrize("kind", sorted(section_tables()))
 def test_every_kind_of_table_takes_supernets(
     kind: str, runs: list[RunRecord], tables: dict[str, BenchmarkTable]
 ) -> None:

@@ -11,9 +11,9 @@ from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import of_contexts
 from leaderboards.pages import terminal
-from leaderboards.pages.view import BLANK, Column, Value, View
+from leaderboards.pages.view import BLANK, Value, View, ViewColumn
+from leaderboards.report import section_tables, section_views
 from leaderboards.sections.context import Context, contexts
-from leaderboards.tables.kinds import SECTIONS, section_views
 from leaderboards.tables.main import main_views, overall_views
 from tests.leaderboards.making import (
     TEST_ANSWER,
@@ -25,7 +25,7 @@ from tests.leaderboards.making import (
 
 LABELS = ("evolution, population 50", "local search with restarts 3", "bananas, ensemble of 5")
 WIDTHS = (80, 100, 120)
-KINDS = ("main", "overall", *SECTIONS)
+KINDS = ("main", "overall", *section_tables())
 
 
 def printed(views: list[View], width: int, *, every: bool = False) -> str:
@@ -55,7 +55,7 @@ def views(found: tuple[Context, ...]) -> dict[str, list[View]]:
     """Every kind of table of them."""
     board = of_contexts(found)
     made = {"main": main_views(board), "overall": overall_views(board)}
-    return made | {kind: section_views(kind, found) for kind in SECTIONS}
+    return made | {kind: section_views(kind, found) for kind in section_tables()}
 
 
 @pytest.mark.parametrize("every", [False, True])
@@ -93,8 +93,8 @@ def test_a_label_wider_than_the_console_is_still_whole(tables: dict[str, Benchma
 
 def test_wide_letters_are_counted_by_the_cells_they_take() -> None:
     columns = (
-        Column("label", "method", "text", names_row=True),
-        *(Column(f"x{number}", f"number {number}") for number in range(8)),
+        ViewColumn("label", "method", "text", names_row=True),
+        *(ViewColumn(f"x{number}", f"number {number}") for number in range(8)),
     )
     row: dict[str, Value] = {f"x{number}": 100.0 + number for number in range(8)}
     row["label"] = "探索" * 8
@@ -110,9 +110,9 @@ def test_a_table_that_fits_is_not_split(views: dict[str, list[View]]) -> None:
 
 def test_rows_that_have_nothing_in_the_second_part_are_not_named_again() -> None:
     columns = (
-        Column("label", "method", "text", names_row=True),
-        Column("first", "first " * 8),
-        Column("second", "second " * 8),
+        ViewColumn("label", "method", "text", names_row=True),
+        ViewColumn("first", "first " * 8),
+        ViewColumn("second", "second " * 8),
     )
     rows: tuple[dict[str, Value], ...] = (
         {"label": "one", "first": 1.0, "second": 2.0},

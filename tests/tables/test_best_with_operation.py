@@ -8,7 +8,7 @@ import pytest
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.protocols.search import Answer
 from harness.spaces import Epochs
-from harness.supernets.agreement import agreement_with_table, best_with_operation
+from harness.supernets.agreement import agreement_with_table, best_scores
 from harness.tables.table import BenchmarkTable
 
 BEST = [
@@ -25,9 +25,7 @@ CIFAR10 = Answer("test", "cifar10", "ori-test", Epochs.full(200), "mean", "test"
 
 @pytest.mark.realdata
 def test_best_with_each_operation(real_table: BenchmarkTable) -> None:
-    (found,) = best_with_operation(
-        real_table, SPACE, dataset="cifar10", split="ori-test", epochs=200, seed="mean"
-    )
+    (found,) = best_scores(real_table, SPACE, CIFAR10)
     off = np.abs(found - np.array(BEST))
     # The figures are of release 1.1, in which some cells have fewer trials than in NATS-Bench.
     assert (off < 0.006).sum() >= 25

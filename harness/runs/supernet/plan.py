@@ -16,13 +16,13 @@ from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.protocols.supernet_file import SupernetProtocolFile
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import answers
 from harness.runs.methods import load_method
 from harness.settings import make_settings
 from harness.spaces import Epochs
 from harness.suites.suite import MethodEntry, SupernetEntry
 from harness.supernets.methods import SupernetMethod, split_settings
 from harness.supernets.spaces import SupernetSpace
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 TRAINED = "test"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness import registry
+from harness import objectives, registry
 from harness.digests import digest
 from harness.errors import HarnessError, NotApplicable
 from harness.protocols.frame import Frame
@@ -19,7 +19,6 @@ from harness.randomness.on_torch import Streams
 from harness.records.record import Trajectory
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import answers
 from harness.settings import make_settings
 from harness.spaces import NetworkShape
 from harness.storage.artefacts import Artefact
@@ -28,6 +27,7 @@ from harness.supernets.data import SupernetData
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.training import SupernetRecipe, Trained, train_supernet
+from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 SELECTIONS = "selections"
@@ -165,7 +165,7 @@ class _Judge:
     workshop: Workshop
 
     def looked_up(self, architectures: list[Any]) -> dict[str, NDArray[np.float64]]:
-        """Answer name -> percent, shape (architectures,)."""
+        """Answer name -> values in its objective's unit, shape (architectures,)."""
         if self.table is None:
             raise TypeError("there is no table to look up in")
         rows = self.table.rows(architectures)
@@ -188,7 +188,7 @@ class _Judge:
         architectures = [self.space.parse(text) for text in self.table.architectures()]
         rows = self.table.rows(architectures)
         values = answers.values(self.table, answer, rows, missing="nan")
-        best = architectures[int(np.nanargmax(values))]
+        best = architectures[objectives.named(answer.objective).place_of_best(values)]
         return best, best_scores(self.table, self.space, answer)
 
     def trained(self, architecture: Any) -> tuple[float, dict[str, float]]:

@@ -1,0 +1,46 @@
+"""A number of a table, declared once: columns, rows, files and docs/metrics.md follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from leaderboards.pages.view import Value, ViewColumn
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(ViewColumn, Generic[S]):
+    """A column that knows what stands in it.
+
+    of: its value, from what stands behind a row; None is a blank cell. meaning: its words in
+    docs/metrics.md; only a column that is put together for people, of others, has none. unit: of
+    the value, such as ``percent``; empty for names and counts. The ``head`` may hold ``{unit}`` and
+    other words of the section, in braces.
+    """
+
+    of: Callable[[S], Value]
+    meaning: str = ""
+    unit: str = ""
+
+
+def columns(
+    measures: Sequence[Measure[S]], words: Mapping[str, str] | None = None
+) -> tuple[ViewColumn, ...]:
+    """The columns of a table, their heads filled with its words where there are any."""
+    if words is None:
+        return tuple(measures)
+    return tuple(replace(each, head=each.head.format_map(words)) for each in measures)
+
+
+def values(measures: Sequence[Measure[S]], source: S) -> dict[str, Value]:
+    """One row: the key of each measure -> its value."""
+    return {each.key: each.of(source) for each in measures}
+
+
+def label(of: Callable[[S], str]) -> Measure[S]:
+    """The column that names the method of a row."""
+    meaning = "the row's name in the suite"
+    return Measure("label", "method", "text", names_row=True, of=of, meaning=meaning)
