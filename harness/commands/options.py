@@ -13,3 +13,13 @@ data = click.option(
     metavar="FOLDER",
     help="Where your data sets lie.  [default: NAS_HARNESS_DATA]",
 )
+table_dataset = click.option(
+    "--dataset", default="digits", show_default=True, help="The data set to train on."
+)
+table_protocol = click.option(
+    "--protocol",
+    default="flat-12",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="The training protocol.",
+)

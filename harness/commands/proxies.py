@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands import options
 from harness.commands.progress import progress_bar
 from harness.errors import HarnessError
 from harness.threads import limit_threads
@@ -54,7 +55,7 @@ def group() -> None:
 @click.option("--channels", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--cells", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@options.device
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def study_table(
     table_name: str, column: str, dataset: str, data: Path | None, names: str, **given: Any

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands import options
 from harness.commands.progress import progress_bar
 from harness.errors import HarnessError
 
@@ -22,17 +23,11 @@ if TYPE_CHECKING:
 
 @click.command(name="build")
 @click.argument("space")
-@click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
-@click.option(
-    "--protocol",
-    default="flat-12",
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    help="The training protocol.",
-)
+@options.table_dataset
+@options.table_protocol
 @click.option("--seeds", default="0-2", show_default=True, help="Seeds, such as 0-2 or 0,3,7.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@options.device
 @click.option("--name", help="The table's name; SPACE-DATASET where none is given.")
 @click.option(
     "--work",

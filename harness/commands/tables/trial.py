@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import options
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -16,20 +18,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("space")
-@click.option("--dataset", default="digits", show_default=True, help="The data set to train on.")
-@click.option(
-    "--protocol",
-    default="flat-12",
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    help="The training protocol.",
-)
+@options.table_dataset
+@options.table_protocol
 @click.option("--sample", type=click.IntRange(2), default=100, show_default=True, metavar="K")
 @click.option("--seeds", default="0,1", show_default=True, help="Training seeds.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the sample."
 )
-@click.option("--device", default="cpu", show_default=True, help="A torch device.")
+@options.device
 @click.option(
     "--against",
     multiple=True,

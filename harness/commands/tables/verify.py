@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import options
+
 if TYPE_CHECKING:
     from harness.tables.table import BenchmarkTable
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the sample."
 )
-@click.option("--device", default="cpu", show_default=True, help="A torch device, to train on.")
+@options.device
 def verify(name: str, sample: int | None, seed: int, device: str) -> int:
     """Check every file of the table NAME against its digest.
 
