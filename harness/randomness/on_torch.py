@@ -1,4 +1,4 @@
-"""Torch's own generator, lent: for what draws from it and takes no generator."""
+"""Torch's global generator, seeded for a while, for code that draws from it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from harness.randomness.streams import stream
 
 @contextmanager
 def torch_seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Within, torch's generators of the CPU and of ``device`` begin at ``seed``; afterwards they
-    are as they were. Modules draw their first weights from the CPU's as they are made."""
+    """Seed torch's generators of the CPU and of ``device`` within, and restore them afterwards.
+
+    Modules draw their initial weights from the CPU's when they are made."""
     lent = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=lent):
-        # torch.manual_seed would reach the generators of all devices.
+        # torch.manual_seed would seed the generators of all devices.
         torch.default_generator.manual_seed(seed)
         for each in lent:
             with torch.cuda.device(each):
@@ -29,10 +30,10 @@ def torch_seeded(seed: int, device: torch.device | None = None) -> Iterator[None
 
 @contextmanager
 def repeatable(device: str) -> Iterator[None]:
-    """Keep torch to what gives the same result again.
+    """Make torch repeat its results.
 
-    On the processor that is one thread: their number can change the last digit of a sum. On
-    other devices it is the deterministic form of every operation that has one, too.
+    On the CPU it uses one thread, because the number of threads can change the last digit of a sum.
+    On other devices it also uses the deterministic form of every operation that has one.
     """
     import torch
 
@@ -64,8 +65,8 @@ def _deterministic() -> Iterator[None]:
 class Streams:
     """The random streams of one training or selection, named by ``parts``.
 
-    They are set anew at the start of every epoch, so that an epoch's draws depend on nothing that
-    happened before it and a training resumes at any epoch to the same numbers.
+    They are set anew at the start of every epoch, so that an epoch's draws do not depend on earlier
+    ones, and a training resumes at any epoch to the same numbers.
     """
 
     parts: tuple[str | int, ...]
@@ -74,12 +75,12 @@ class Streams:
 
     @classmethod
     def named(cls, *parts: str | int, device: torch.device) -> Streams:
-        """Fresh streams of that name; ``generator`` lives on ``device``."""
+        """Fresh streams of that name, with ``generator`` on ``device``."""
         found = cls(parts, stream(*parts), torch.Generator(device))
         found.restart("start")
         return found
 
     def restart(self, *moment: str | int) -> None:
-        """Set both generators, in place, to where they stand at ``moment``."""
+        """Set both generators, in place, to their states at ``moment``."""
         self.rng.bit_generator.state = stream(*self.parts, *moment).bit_generator.state
         self.generator.manual_seed(int(self.rng.integers(2**63)))

@@ -1,7 +1,7 @@
 """Named random streams: every random choice of a run has a generator of its own.
 
-No global generator is ever seeded or read, so a run's numbers do not depend on what ran before
-it, beside it, or on how many workers.
+Global generators are neither seeded nor read, so a run's numbers do not depend on what ran before
+or beside it, or on the number of workers.
 """
 
 from __future__ import annotations

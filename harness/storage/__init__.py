@@ -1,1 +1,1 @@
-"""Where things lie: the home folder, files written whole, artefacts."""
+"""Storage: the home folder, files written whole, artefacts."""

@@ -1,4 +1,4 @@
-"""Where the harness keeps what it imports and records."""
+"""The folder in which the harness keeps tables, runs and artefacts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "NAS_HARNESS_HOME"
 def home() -> Path:
     """The folder of tables and stores: NAS_HARNESS_HOME, or the user's data folder.
 
-    It need not exist; whoever writes there creates it.
+    It may not exist yet; it is created when something is written.
     """
     named = os.environ.get(VARIABLE)
     if named:

@@ -1,4 +1,4 @@
-"""Where tables are found: those that the user imported, then those that packages ship."""
+"""Tables by name: first those that the user imported, then those that packages ship."""
 
 from __future__ import annotations
 

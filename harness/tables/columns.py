@@ -1,4 +1,4 @@
-"""The cells of a table for all rows at once: stored, or a mean over seeds computed when asked."""
+"""The cells of a table for all rows at once: stored, or a mean over seeds computed on demand."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.tables.missing import Cell, no_such_cell, no_such_cost, no_value
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 _MOST_KEPT = 256
-"""How many resolved columns are kept; a computed mean holds 8 bytes a row."""
+"""The number of resolved columns that are kept; a computed mean takes 8 bytes for each row."""
 
 
 class Column(NamedTuple):
-    """One cell for all rows. ``view`` is ``array`` for single look-ups, ``complete``: no NaN."""
+    """A cell for all rows. ``view``: ``array`` for single look-ups. ``complete``: without NaN."""
 
     array: Floats
     view: memoryview[float]
@@ -32,8 +32,8 @@ class Column(NamedTuple):
 class Columns:
     """Every cell of a table, each resolved and checked when it is first asked for.
 
-    ``kept`` and ``costs`` hold what was resolved, under the very arguments of the query: a hot
-    path looks there first and calls ``cell`` or ``cost`` where it finds nothing.
+    ``kept`` and ``costs`` hold resolved columns under the arguments of the query: a hot path looks
+    there first and calls ``cell`` or ``cost`` otherwise.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -73,7 +73,7 @@ class Columns:
         return tuple(sorted(seed for seed in held if isinstance(seed, int)))
 
     def about(self, metric: str, dataset: str, split: str) -> Iterator[BlockEntry]:
-        """The blocks of a metric, data set and split."""
+        """The blocks with a metric, data set and split."""
         place = (metric, dataset, split)
         return (block for block in self._manifest.blocks if block.id[:3] == place)
 

@@ -1,7 +1,7 @@
-"""The arrays of a table on disk: digested when written, mapped only where the digest holds.
+"""The arrays of a table on disk: digested when written, and checked before they are mapped.
 
-A block may be large (200 epochs of 15,625 rows) where a query wants one epoch of it, so each epoch
-has a digest of its own: the block ``000.npy`` lies beside ``000.sha256``, one line an epoch, and
+A block may be large (200 epochs of 15,625 rows) while a query reads one epoch, so each epoch has a
+digest of its own: the block ``000.npy`` lies beside ``000.sha256``, one line an epoch, and
 the manifest's digest of the block covers those lines and the block's header.
 """
 
@@ -20,13 +20,13 @@ from harness.errors import BadTable
 
 
 def sha256(path: Path) -> str:
-    """The file's digest, read in pieces so that no memory is held."""
+    """The file's digest; the file is read in pieces to save memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def little_endian(dtype: DTypeLike) -> np.dtype[Any]:
-    """The dtype as files hold it; where the machine is little-endian too, its native one."""
+    """The little-endian dtype of files; on little-endian machines the native one."""
     return np.dtype("<" + np.dtype(dtype).str[1:])
 
 

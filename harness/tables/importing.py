@@ -1,4 +1,4 @@
-"""What an importer of benchmark files is, and how the one for a file is found."""
+"""The contract of an importer of benchmark files, and the choice of the one for a file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What to import and where to put it.
+    """The files to import and the folder to write.
 
     path: the file or folder of results; cost: a second file of costs, where the format has one.
     folder: the table's folder, to be written by a TableWriter.
-    release, licence, source: what the user says of them; an importer knows its own otherwise.
-    progress: called with the steps done and the steps in all, now and then.
+    release, licence, source: as the user says; otherwise the importer's own values.
+    progress: called at times with the steps done and the steps in all.
     """
 
     space: AnySpace
@@ -85,7 +85,7 @@ class TableImporter(Protocol):
         ...
 
     def read(self, request: ImportRequest) -> Path:
-        """Write the table and return its folder. Raises BadTable for what it refuses."""
+        """Write the table and return its folder. Raises BadTable for content that it refuses."""
         ...
 
 
@@ -97,7 +97,7 @@ class InstalledImporter(TableImporter, Protocol):
     """The name of the table where none is given."""
 
     def installed(self) -> Path:
-        """The installed file. Raises BadTable where the package is not there."""
+        """The installed file. Raises BadTable if the package is not installed."""
         ...
 
 
@@ -112,7 +112,7 @@ def importers() -> dict[str, TableImporter]:
 def installed_file(named: str | None) -> Path:
     """The file that the importer of that name finds installed.
 
-    Raises BadTable where no importer is named or this one finds none by itself, and UnknownName.
+    Raises BadTable if no importer is named or it has no installed file, and UnknownName.
     """
     if named is not None:
         importer = registry.load("importers", named, TableImporter)
@@ -139,4 +139,4 @@ def importer_for(path: Path, *, named: str | None) -> TableImporter:
         if importer.recognises(path):
             return importer
     formats = "; ".join(f"{name}: {importer.summary}" for name, importer in known.items())
-    raise BadTable(f"{path} is in no format that is known ({formats})")
+    raise BadTable(f"{path} is in no known format ({formats})")

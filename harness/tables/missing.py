@@ -1,4 +1,4 @@
-"""Say in one line which part of a query a table cannot answer, and what it could answer."""
+"""Messages, of one line, that say which part of a query a table lacks and what it has instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.tables.manifest import BlockEntry, Manifest
 
 
 class Cell(NamedTuple):
-    """The part of a query that is not the architecture."""
+    """A query without its architecture."""
 
     metric: str
     dataset: str
@@ -57,7 +57,7 @@ def no_value(
 ) -> MissingCell:
     """The error for an architecture without a value in a cell that others have.
 
-    present: the seeds, or ``mean``, that it has there; needed: those whose mean was asked for.
+    present: the seeds, or ``mean``, that it has there; needed: the seeds of the requested mean.
     """
     absent = [seed for seed in needed if seed not in present]
     if absent:
@@ -98,7 +98,7 @@ def spans(fidelities: Iterable[Epochs]) -> str:
 
 
 def in_order(fidelities: Iterable[Epochs]) -> tuple[Epochs, ...]:
-    """By schedule, then by epochs trained."""
+    """Fidelities sorted by schedule, then by epochs trained."""
     return tuple(sorted(fidelities, key=lambda epochs: (epochs.schedule, epochs.trained)))
 
 

@@ -1,7 +1,7 @@
-"""How good a table is as a benchmark: how far its values lie apart, how far they can be trusted.
+"""How good a table is as a benchmark: the spread of its values, and how well they agree.
 
-Everything is over the architectures that have the values in question; their number stands beside
-every result. Accuracies are in percent, differences in points.
+Every result is over the architectures that have the values in question, and says how many they
+are. Accuracies are in percent, differences in points.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Array = NDArray[np.float64]
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 """The quantiles that are shown, in percent."""
 TOPS = (10, 100)
-"""The sizes of the top whose precision is shown, where ten times as many architectures are."""
+"""Sizes of the top for precision, used if there are at least ten times as many architectures."""
 TOP_SHARE = 0.01
-"""The share of the architectures that counts as the very best."""
+"""The share of the architectures that counts as the top."""
 _ALL_EPOCHS = 12
 
 
@@ -45,10 +45,10 @@ class Place(NamedTuple):
 class Spread:
     """Mean accuracies of the architectures at a place.
 
-    quantiles: at ``LEVELS``. ties: share of all pairs with equal values. seeds: how many there
-    are; seed_sd: the median over architectures of the deviation between them. best_range: from
-    the quantile that leaves out all but ``TOP_SHARE`` to the best; best_seed_sd: as ``seed_sd``,
-    among those. Deviations are None with fewer than two seeds.
+    quantiles: at ``LEVELS``. ties: share of all pairs with equal values. seeds: their number;
+    seed_sd: the median over architectures of the deviation between seeds. best_range: the range of
+    the best ``TOP_SHARE``; best_seed_sd: ``seed_sd`` among those. Deviations are None with fewer than
+    two seeds.
     """
 
     place: Place
@@ -70,7 +70,7 @@ class Agreement:
     tau, rho: over all n; None where undefined. tau_better_half: among those at or above the
     median of the second value, n_better_half of them. precision: k -> share of the top k by the
     first that is in the top k by the second. best_of_ten: the best second value among the top ten
-    by the first, best: the best there is. Of several first columns (seeds), means over them.
+    by the first; best: the best of all. For several first columns (seeds), means over them.
     """
 
     first: str
@@ -88,7 +88,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Study:
-    """All of it. ``ceilings``: tau between seeds, place by place."""
+    """All results about one table. ``ceilings``: tau between seeds, place by place."""
 
     name: str
     checksum: str
@@ -139,13 +139,13 @@ def population(table: BenchmarkTable, place: Place, seed: int | str = "mean-avai
 
 
 def runs(table: BenchmarkTable, place: Place) -> Array:
-    """The same by seed, shape (seeds, architectures)."""
+    """The accuracies of all architectures at a place by seed, shape (seeds, architectures)."""
     columns = [population(table, place, seed) for seed in table.seeds(**_asked(place))]
     return np.array(columns).reshape(len(columns), table.size)
 
 
 def is_test(place: Place) -> bool:
-    """Whether a place is one that methods are judged by: its split is called so."""
+    """Whether a place is a test split, by its name."""
     return place.split.endswith("test")
 
 
@@ -159,7 +159,7 @@ def share_of_ties(values: Array) -> float:
 def agreement(first: tuple[str, Array], second: tuple[str, Array]) -> Agreement | None:
     """How named values, shape (columns, n), agree with others, shape (n,).
 
-    Only architectures that have them all count; None where fewer than two do.
+    Only architectures with all values count; None if they are fewer than two.
     """
     columns, truth = np.atleast_2d(first[1]), second[1]
     there = ~(np.isnan(columns).any(axis=0) | np.isnan(truth))
@@ -258,7 +258,7 @@ def _pairs(places: Sequence[Place]) -> Iterator[tuple[Place, Place]]:
 
 
 def _thinned(held: Sequence[Epochs]) -> list[Epochs]:
-    """All training lengths where they are few, else the powers of two and the ends."""
+    """All training lengths if they are few, else the powers of two and the ends."""
     if len(held) <= _ALL_EPOCHS:
         return list(held)
     return [e for e in held if e.trained == e.schedule or e.trained & (e.trained - 1) == 0]
@@ -283,7 +283,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _median(values: Array | None) -> float | None:
-    """The median of those that are numbers."""
+    """The median of the numbers, without NaN."""
     if values is None:
         return None
     numbers = values[~np.isnan(values)]

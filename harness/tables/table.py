@@ -25,7 +25,7 @@ Missing = Literal["raise", "nan"]
 class BenchmarkTable:
     """Results of a search space's architectures on data sets; opened by ``open``, never changed.
 
-    Every query names metric, data set, split, epochs and seed; none has a default.
+    Every query names metric, data set, split, epochs and seed; all are required.
 
     metric: ``accuracy`` (percent) or ``loss`` (nats).
     epochs: an ``Epochs``; a number means a training that ran to the end of its schedule.
@@ -33,7 +33,7 @@ class BenchmarkTable:
         seed that the table lists for the cell, defined only for architectures that have them all;
         ``mean-available``: the mean over those seeds that an architecture has.
 
-    What the table lacks raises MissingCell, in one line that says what it has instead. A file is
+    A missing value raises MissingCell, in one line that says what the table has instead. A file is
     checked against its digest when it is first used; damage raises BadTable.
     """
 
@@ -50,7 +50,7 @@ class BenchmarkTable:
 
     @classmethod
     def open(cls, folder: Path, space: AnySpace) -> BenchmarkTable:
-        """Open a table's folder; no block is read.
+        """Open a table's folder without reading blocks.
 
         Raises BadTable for a damaged, foreign or newer table, and for one of another space.
         """
@@ -76,7 +76,7 @@ class BenchmarkTable:
 
     @property
     def size(self) -> int:
-        """How many architectures the table answers for."""
+        """The number of architectures in the table."""
         return self.manifest.keys
 
     def query(
@@ -185,7 +185,7 @@ class BenchmarkTable:
     def seeds(
         self, *, metric: str, dataset: str, split: str, epochs: int | Epochs
     ) -> tuple[int, ...]:
-        """The single seeds that any architecture has there, ascending; often none."""
+        """The single seeds that any architecture has there, ascending; often empty."""
         return self._columns.seeds(make_cell(metric, dataset, split, epochs, "mean"))
 
     def has_stored_mean(
@@ -195,7 +195,7 @@ class BenchmarkTable:
         return self._columns.entry(make_cell(metric, dataset, split, epochs, "mean")) is not None
 
     def fidelities(self, *, metric: str, dataset: str, split: str) -> tuple[Epochs, ...]:
-        """What may be asked for as ``epochs``, by schedule, then epochs; empty where nothing."""
+        """The valid values of ``epochs``, by schedule, then epochs; may be empty."""
         about = self._columns.about(metric, dataset, split)
         return in_order({epochs for block in about for epochs in block.fidelities})
 

@@ -111,7 +111,7 @@ def test_no_importer_for_a_file(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match="no such file or folder"):
         importer_for(path, named=None)
     path.write_text("?")
-    with pytest.raises(BadTable, match=r"in no format that is known .*tidy: one result a row"):
+    with pytest.raises(BadTable, match=r"in no known format .*tidy: one result a row"):
         importer_for(path, named=None)
     with pytest.raises(UnknownName, match="unknown importer 'tidi'; did you mean 'tidy'"):
         importer_for(path, named="tidi")

@@ -108,10 +108,10 @@ def write_table(
 
 
 class _Layout(NamedTuple):
-    """Which data row each architecture owns, and what the rows are of.
+    """The data row of each architecture, and the content of the rows.
 
-    architectures, rows: one an architecture. groups, costs: one a row, its group in the plan and
-    what its architectures cost.
+    architectures, rows: one for each architecture. groups, costs: one for each row, its group in
+    the plan and the costs of its architectures.
     """
 
     architectures: list[Any]
@@ -179,7 +179,7 @@ def _info(plan: BuildPlan, journal: BuildJournal, seeds: Sequence[int], name: st
 def train_repeatably(
     plan: BuildPlan, architectures: Sequence[Any], seed: int, device: str
 ) -> TrainedBatch:
-    """Train some architectures by the plan; the same again wherever this is called."""
+    """Train some architectures by the plan, with equal results wherever this is called."""
     with repeatable(device):
         return plan.trainer.train(
             architectures,

@@ -1,4 +1,4 @@
-"""What trains architectures for a benchmark table: a batch at a time, each as if it were alone."""
+"""The contract of a trainer for benchmark tables: architectures in batches, each independently."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from harness.protocols.table_training import TrainingProtocol
 
 
 class TrainedBatch(NamedTuple):
-    """What came of training some architectures with one seed.
+    """The results of training some architectures with one seed.
 
     accuracy: shape (epochs, splits, members), percent, splits in the order of
-        ``harness.datasets.SPLITS``; on the training images as met during the epoch, on the others
+        ``harness.datasets.SPLITS``; on the training images during the epoch, on the others
         after it, NaN where the protocol does not evaluate. loss: the same for the mean
         cross-entropy, nats.
-    seconds: shape (members,); each one's share of the training time, evaluation left out.
-    failures: one text a member, empty where the training went well; a member that failed has NaN
-        from the epoch on in which it did.
+    seconds: shape (members,); each member's share of the training time without evaluation.
+    failures: a text for each member, empty for success; a failed member has NaN from the epoch of
+        its failure on.
     """
 
     accuracy: NDArray[np.float32]
@@ -42,19 +42,19 @@ class BatchTrainer(Protocol):
     """Trains the architectures of one space; registered under ``nas_harness.table_trainers``.
 
     The registered name is the space's. A result depends on the architecture, the seed, the data
-    set and the protocol, and on the platform as far as its arithmetic does; how work is split
-    among processes never changes it.
+    set, the protocol, and the platform's arithmetic; how work is split among processes never
+    changes it.
     """
 
     version: int
-    """Raised whenever a change of code changes a result."""
+    """To be raised whenever a change of code changes a result."""
     members: int
-    """How many architectures are best trained at once."""
+    """The number of architectures that are best trained at once."""
 
     def groups(self) -> Sequence[Sequence[Any]]:
         """All architectures of the space, grouped by function; the first of each is trained.
 
-        Groups that cost about the same are neighbours.
+        Groups of similar cost are neighbours.
         """
         ...
 
@@ -71,5 +71,5 @@ class BatchTrainer(Protocol):
         ...
 
     def costs(self, architecture: Any, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
-        """What an architecture's network costs, by arithmetic."""
+        """The costs of an architecture's network, by arithmetic."""
         ...

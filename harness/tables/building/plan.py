@@ -1,4 +1,4 @@
-"""What is to be trained for a table, cut into chunks: the unit of work, of storage, of resuming."""
+"""The trainings of a table, divided into chunks: units of work, of storage and of resuming."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ WHOLE = Shard(1, 1)
 class BuildPlan:
     """A space whose every architecture is trained on a data set by a protocol.
 
-    Which architectures share a chunk depends on nothing but the trainer, so that a result is the
-    same whatever the seeds asked for, the shards and the workers.
+    Only the trainer determines which architectures share a chunk, so that results do not depend on
+    the seeds asked for, the shards and the workers.
     """
 
     space: AnySpace
@@ -75,12 +75,12 @@ class BuildPlan:
 
     @cached_property
     def groups(self) -> Sequence[Sequence[Any]]:
-        """Architectures by function; the first of each group is trained for all of it."""
+        """Architectures by function; the first of each group is trained for all."""
         return self.trainer.groups()
 
     @cached_property
     def identity(self) -> str:
-        """A hash of all that can change a result, the platform's arithmetic left out."""
+        """A hash of all that can change a result, except the platform's arithmetic."""
         images = hashlib.sha256()
         for split in self.dataset.splits.values():
             images.update(split.images.tobytes())

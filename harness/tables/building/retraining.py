@@ -1,4 +1,4 @@
-"""Train some of a built table's architectures again, and compare with what the table says."""
+"""Train some of a built table's architectures again, and compare with the table's values."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from harness.tables.table import BenchmarkTable
 LOSS_TOLERANCE = 1e-3
 """Relative difference of the first epoch's training loss, before rounding has grown."""
 ACCURACY_TOLERANCE = 2.0
-"""Points that any split's accuracy may be off after the last epoch.
+"""Tolerated difference of any split's accuracy after the last epoch, points.
 
-Trained in float64 in place of float32, which stands for another machine's rounding, 32 random
+Trained in float64 in place of float32, which simulates another machine's rounding, 32 random
 cells of NAS-Bench-201 on digits differed by at most 0.0001 and 0.67; trained with another seed, by
 0.01 and 2.7 in the median.
 """
@@ -31,7 +31,7 @@ Verdict = Literal["exact", "within tolerance", "different"]
 
 
 class Comparison(NamedTuple):
-    """One training, repeated. ``loss`` is relative, ``accuracy`` in points, as the tolerances."""
+    """A training repeated, and compared: ``loss`` relative, ``accuracy`` in points."""
 
     architecture: str
     seed: int
@@ -41,10 +41,9 @@ class Comparison(NamedTuple):
 
 
 def plan_of(table: BenchmarkTable) -> BuildPlan:
-    """The plan that a table was built by.
+    """The plan of a built table.
 
-    Raises HarnessError for a table that was not built here, and where the plan of those names is
-    another one now.
+    Raises HarnessError for an imported table, and where the plan of those names has changed since.
     """
     built = table.manifest.info.built
     if built is None:
@@ -128,7 +127,7 @@ def _held(
     seed: int,
     shape: Sequence[int],
 ) -> NDArray[np.float32]:
-    """What the table says, shape (epochs, splits), NaN where it has nothing."""
+    """The table's values, shape (epochs, splits), NaN where missing."""
     values = np.full(shape, np.nan, np.float32)
     for place, split in enumerate(SPLITS):
         for epoch in plan.protocol.evaluated(split):
@@ -148,5 +147,5 @@ def _shape(batch: TrainedBatch) -> tuple[int, int]:
 
 
 def _number(differences: NDArray[np.floating]) -> float:
-    """The largest; values that are missing on both sides do not differ."""
+    """The largest difference; values that are missing on both sides count as equal."""
     return float(np.nan_to_num(differences, nan=0.0).max())

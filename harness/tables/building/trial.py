@@ -1,4 +1,4 @@
-"""What a training protocol would give, measured on a sample before a whole table is built by it."""
+"""A training protocol tried on a sample, before a whole table is built by it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Array = NDArray[np.float64]
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 """The quantiles of the test accuracies that are kept, in percent."""
 RESAMPLES = 1_000
-"""Resamples of the architectures behind every interval."""
+"""The number of resamples of the architectures for every interval."""
 
 
 class Sample(NamedTuple):
     """Random architectures. keys: shape (architectures,), ascending by function.
 
-    batches: what is trained for them, one a function, as many together as the trainer likes.
-    leader: the place among all of these of each one's function, shape (architectures,).
+    batches: the architectures to train for them, one for each function, in the trainer's batches.
+    leader: the index of each architecture's function among all of these, shape (architectures,).
     """
 
     keys: NDArray[np.int64]
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 
     @classmethod
     def draw(cls, plan: BuildPlan, size: int, rng: np.random.Generator) -> Sample:
-        """Draw architectures, each as likely as any other, however many share its function.
+        """Draw architectures uniformly, however many share a function.
 
         Raises HarnessError where the space has fewer.
         """
@@ -68,8 +68,8 @@ class Sample(NamedTuple):
 class Tau:
     """Kendall's tau-b between two orders of ``n`` architectures, None where undefined.
 
-    low, high: the middle 95% of its values over resampled architectures. Of several pairs of
-    seeds, or several seeds, the mean.
+    low, high: the middle 95% of its values over resampled architectures. For several pairs of
+    seeds, or several seeds, all are means.
     """
 
     what: str
@@ -81,13 +81,13 @@ class Tau:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of it.
+    """The results of a trial.
 
-    trained: trainings done; cells of one function share theirs. seconds: mean training time of
-    one, evaluation left out. quantiles: of the mean test accuracy, percent, at ``LEVELS``.
+    trained: trainings done; cells of one function share theirs. seconds: mean time of a training
+    without evaluation. quantiles: of the mean test accuracy, percent, at ``LEVELS``.
     seed_sd: the median over architectures of the deviation of the test accuracy between seeds,
-    points; None with one seed. failed: architectures without a result with some seed; they are in
-    no other number.
+    points; None with one seed. failed: architectures without a result for some seed; all other
+    numbers leave them out.
     """
 
     space: str
@@ -113,10 +113,9 @@ def trial(
     device: str,
     finished: Callable[[str], None],
 ) -> Trial:
-    """Train a sample of ``plan`` with each seed and measure what that is worth.
+    """Train a sample of ``plan`` with each seed, and measure how good a table would be.
 
-    ``finished`` is told of each batch, seed by seed. Raises HarnessError where no training went
-    well.
+    ``finished`` is told of each batch, seed by seed. Raises HarnessError if all trainings fail.
     """
     accuracy, seconds = _train(plan, sample, seeds, device, finished)
     there = np.isfinite(accuracy).all(axis=(0, 1))
@@ -198,10 +197,10 @@ def _tau(what: str, pairs: Sequence[tuple[Array, Array]], n: int) -> Tau:
 
 
 def resampled_taus(x: Array, y: Array, times: Array) -> Array:
-    """Tau-b where architecture i is there ``times[:, i]`` times, NaN where it is undefined.
+    """Tau-b of resamples with architecture i ``times[:, i]`` times, NaN where undefined.
 
-    It is the sum over all pairs of agreements, each as often as its architectures are drawn
-    together, over that of the pairs that each side orders.
+    The numerator sums the agreements of all pairs, each as often as its architectures are drawn
+    together; the denominator has the pairs that each side orders.
     """
     first, second = (np.sign(column[:, None] - column) for column in (x, y))
     agreeing, ordered, also = (
