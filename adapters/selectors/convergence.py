@@ -59,10 +59,10 @@ def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection
         (number, row) for number, group in enumerate(groups) for row in range(len(group.rows))
     ]
     measured = _drawn(trained, places, settings.edges)
-    total = sum(groups[number].shape[1] for number, _ in measured)
+    total = sum(groups[number].widths[row] for number, row in measured)
     epochs = steps = done = 0
     for number, row in measured:
-        for column in range(groups[number].shape[1]):
+        for column in range(groups[number].widths[row]):
             trained.report("converging on one operation", done / total)
             trained.trainer.constraint = Decisions(groups).with_settled(number, row, [column])
             # Every candidate is tuned on the same batches: a new Tuning begins its streams anew.
@@ -107,7 +107,10 @@ def _selection(
             np.where(np.isnan(rows).all(axis=1, keepdims=True), given, rows)
             for rows, given in zip(found, own, strict=True)
         ]
-        edges = trained.trainer.edge_scores() or [rows.max(axis=1) for rows in own]
+        edges = trained.trainer.edge_scores() or [
+            np.where(group.present, rows, -np.inf).max(axis=1)
+            for group, rows in zip(groups, own, strict=True)
+        ]
     architecture = trained.space.discretise(deciding, edges)
     return Selection(architecture, found, margins(groups, found), costs)
 

@@ -135,6 +135,8 @@ class SelectorConformance(OnSmallSupernets):
         groups = given.space.choice_groups
         assert [rows.shape for rows in found.scores] == [group.shape for group in groups]
         assert not any(np.isinf(rows).any() for rows in found.scores)
+        for group, rows in zip(groups, found.scores, strict=True):
+            assert np.isnan(rows[~group.present]).all(), "scores where a row has no candidate"
         assert any(np.isfinite(rows).any() for rows in found.scores), "nothing was scored"
         assert_equal(list(found.margins), list(margins(groups, found.scores)))
 

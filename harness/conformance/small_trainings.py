@@ -80,7 +80,7 @@ class SmallTraining:
     def made(self) -> Any:
         """The trainer as it is before its first epoch. Raises HarnessError where it is refused."""
         with torch_seeded(self.seed):
-            options = self.trainer.options(self.space, self.settings)
+            options = self.trainer.supernet_options(self.space, self.settings)
             supernet = self.space.supernet(self.shape, options)
         streams = Streams.named(self.seed, "made", device=self.device)
         context = TrainerContext.of(
@@ -173,9 +173,13 @@ def assert_same(first: Trained, second: Trained) -> None:
 
 
 def assert_equal(first: Any, second: Any) -> None:
-    """Tensors and arrays, however deep in dicts and lists, are equal to the last bit."""
+    """Tensors and arrays, however deep in dicts and lists, are equal to the last bit.
+
+    NaN is equal to NaN.
+    """
     if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second)
+        assert (first.shape, first.dtype) == (second.shape, second.dtype)
+        assert ((first == second) | (first.isnan() & second.isnan())).all()
     elif isinstance(first, np.ndarray):
         np.testing.assert_array_equal(first, second)
     elif isinstance(first, dict):
@@ -186,5 +190,7 @@ def assert_equal(first: Any, second: Any) -> None:
         assert len(first) == len(second)
         for mine, theirs in zip(first, second, strict=True):
             assert_equal(mine, theirs)
-    else:
+    elif not (isinstance(first, float) and np.isnan(first)):
         assert first == second
+    else:
+        assert np.isnan(second)

@@ -14,9 +14,12 @@ import torch
 from harness import registry
 from harness.conformance.selectors import SelectorConformance, Truth
 from harness.conformance.small_trainings import SmallTraining
+from harness.conformance.toy_supernet import RaggedToySpace
 from harness.errors import NotApplicable
 from harness.settings import make_settings
+from harness.supernets.choices import only_present
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from tests import small_settings
 
@@ -58,6 +61,28 @@ class TestEverySelector(SelectorConformance):
     @pytest.fixture
     def truth(self, name: str) -> Truth | None:
         return (lambda: ((0, 1, 2), [np.eye(3)])) if name == "oracle" else None
+
+
+class TestWhereRowsHaveDifferentWidths(TestEverySelector):
+    """On the toy whose edges have one, two and three candidates."""
+
+    @pytest.fixture
+    def space(self) -> AnySupernetSpace:
+        return RaggedToySpace()
+
+    @pytest.fixture
+    def settings(self, name: str, selector: SelectorMethod) -> Any:
+        given = dict(small_settings.SELECTORS.get(name, {}))
+        if name in ("perturbation", "progressive-magnitude"):
+            # An edge with one candidate is decided at once: one pause is left, the shorter one.
+            given["tuning_epochs"] = 2
+        return make_settings(name, selector.settings, given)
+
+    @pytest.fixture
+    def truth(self, name: str) -> Truth | None:
+        best = (0, 1, 0)
+        scores = only_present(RaggedToySpace().choice_groups, [np.eye(3)[list(best)]])
+        return (lambda: (best, scores)) if name == "oracle" else None
 
 
 @dataclass(frozen=True)
