@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
-from harness.randomness.on_torch import torch_seeded
 from harness.settings import COUNT, check_ranges, setting
 from harness.supernets.choices import only_present
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
@@ -70,8 +69,7 @@ def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) ->
 
 def _parameters(trained: TrainedSupernet, architecture: Any) -> float:
     """Of the stand-alone network of the supernet's shape; its weights do not matter."""
-    with torch_seeded(0):
-        network = trained.space.build(architecture, trained.shape)
+    network = trained.network(architecture, seed=0)
     return float(sum(each.numel() for each in network.parameters()))
 
 

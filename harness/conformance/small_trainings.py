@@ -28,8 +28,8 @@ from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.spaces import NetworkShape
 from harness.storage import artefacts
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import SupernetData
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerContext, TrainerMethod
 from harness.supernets.training import SupernetRecipe, Trained, train_supernet
@@ -105,10 +105,10 @@ class SmallTraining:
                     train_supernet(self.recipe, data, self.device, root, report)
             return train_supernet(self.recipe, data, self.device, root, lambda text, share: None)
 
-    def to_select(self, trained: Trained, *, seed: int) -> TrainedSupernet:
+    def to_select(self, trained: Trained, *, seed: int) -> SupernetCopy:
         """What came of the training, as a selector is given it."""
         own = Streams.named(seed, "selection", device=self.device)
-        return TrainedSupernet.of(trained.trainer, self.data, own)
+        return SupernetCopy(trained.trainer, self.data, own)
 
 
 class OnSmallSupernets:

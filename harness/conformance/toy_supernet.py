@@ -30,10 +30,10 @@ from harness.randomness.on_torch import Streams, torch_seeded
 from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import SeedBatches, SupernetData
 from harness.supernets.driver import Driver
 from harness.supernets.network import Mixture, Supernet
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, narrowed
 from harness.supernets.trainers import TrainerContext, TrainerMethod
 
@@ -295,7 +295,7 @@ def toy_dataset(images: int = 128) -> ImageDataset:
 
 def train_toy(
     method: TrainerMethod, *, seed: int, space: ToySpace | None = None, frame: Frame = TOY_FRAME
-) -> TrainedSupernet:
+) -> SupernetCopy:
     """A toy supernet trained by a method with its default settings, as a selector is given it.
 
     Equal arguments give equal supernets, each an object of its own. Raises what a training raises.
@@ -314,4 +314,4 @@ def train_toy(
         for _ in driver.run():
             pass
     own = Streams.named(seed, "toy selection", device=device)
-    return TrainedSupernet.of(trainer, data, own)
+    return SupernetCopy(trainer, data, own)

@@ -49,7 +49,6 @@ from harness.supernets.network import Mixture
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from harness.supernets.training import Trained
-from harness.supernets.tuning import Snapshot, Tuning
 
 Train = Callable[..., Trained]
 """``train(seed=0)``: a training through the one loop, read where it was done before; with
@@ -241,23 +240,24 @@ class TrainerConformance(OnSmallSupernets):
             seen.append(mixture)
             return mixture
 
-        snapshot = Snapshot(given)
+        restore = given.snapshot()
         before = deepcopy((tuned.supernet.state_dict(), tuned.state_dict()))
-        tuning = Tuning(given, learning_rate=0.1, train_alpha=True)
+        tune = given.tuning(learning_rate=0.1, train_alpha=True)
         if not trainer.trains:
             with pytest.raises(NotApplicable) as caught:
-                tuning.run(1)
+                tune(1)
             check_refusal(caught.value)
             return
+        steps = 0
         for _ in range(2):
-            tuned.constraint = constraint
-            tuning.run(1)
-            assert len(seen) >= tuning.steps, "weights were trained without the constraint"
+            given.constrain(constraint)
+            steps += tune(1)
+            assert len(seen) >= steps, "weights were trained without the constraint"
             for mixture in seen:
                 _check_mixture(tuned.supernet.groups, mixture)
             after = tuned.supernet.state_dict()
             assert any(not torch.equal(each, after[name]) for name, each in before[0].items())
-            snapshot.restore()
+            restore()
             assert_equal(before, (tuned.supernet.state_dict(), tuned.state_dict()))
 
 
