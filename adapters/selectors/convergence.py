@@ -16,7 +16,6 @@ from harness.settings import NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.choices import Scores, widened
 from harness.supernets.decisions import Decisions
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
-from harness.supernets.tuning import Snapshot, Tuning
 
 
 @dataclass(frozen=True)
@@ -53,32 +52,31 @@ def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection
     """
     groups = trained.supernet.groups
     validation = Validation(trained, settings)
-    snapshot = Snapshot(trained)
+    restore = trained.snapshot()
     scores = [np.full(group.shape, np.nan) for group in groups]
     places = [
         (number, row) for number, group in enumerate(groups) for row in range(len(group.rows))
     ]
     measured = _drawn(trained, places, settings.edges)
-    total = sum(groups[number].shape[1] for number, _ in measured)
-    epochs = steps = done = 0
+    total = sum(groups[number].widths[row] for number, row in measured)
+    steps = done = 0
     for number, row in measured:
-        for column in range(groups[number].shape[1]):
+        for column in range(groups[number].widths[row]):
             trained.report("converging on one operation", done / total)
-            trained.trainer.constraint = Decisions(groups).with_settled(number, row, [column])
-            # Every candidate is tuned on the same batches: a new Tuning begins its streams anew.
-            tuning = Tuning(
-                trained,
-                learning_rate=trained.frame.learning_rate * settings.learning_rate_share,
+            decided = Decisions(groups).with_settled(number, row, [column])
+            trained.constrain(decided)
+            # Every candidate is tuned on the same batches: a new tuning begins its streams anew.
+            tune = trained.tuning(
+                learning_rate=trained.learning_rate * settings.learning_rate_share,
                 train_alpha=settings.alpha_trained,
             )
-            tuning.run(settings.tuning_epochs)
-            mixture = trained.trainer.constrained(trained.trainer.settled_mixture())
-            scores[number][row, column] = validation([mixture])[0].accuracy
-            epochs, steps, done = epochs + tuning.epochs, steps + tuning.steps, done + 1
-            snapshot.restore()
+            steps += tune(settings.tuning_epochs)
+            scores[number][row, column] = validation([decided(trained.mixture())])[0].accuracy
+            done += 1
+            restore()
     costs = {
         "validation-passes": float(validation.passes),
-        "tuning-epochs": float(epochs),
+        "tuning-epochs": float(settings.tuning_epochs * done),
         "tuning-steps": float(steps),
     }
     return _selection(trained, scores, partial=len(measured) < len(places), costs=costs)
@@ -101,13 +99,16 @@ def _selection(
     edges = None
     deciding = found
     if partial:
-        own = [np.asarray(rows, dtype=np.float64) for rows in trained.trainer.scores()]
+        own = [np.asarray(rows, dtype=np.float64) for rows in trained.scores()]
         # Accuracies are percent, the trainer's scores are not: rows are never compared across.
         deciding = [
             np.where(np.isnan(rows).all(axis=1, keepdims=True), given, rows)
             for rows, given in zip(found, own, strict=True)
         ]
-        edges = trained.trainer.edge_scores() or [rows.max(axis=1) for rows in own]
+        edges = trained.edge_scores() or [
+            np.where(group.present, rows, -np.inf).max(axis=1)
+            for group, rows in zip(groups, own, strict=True)
+        ]
     architecture = trained.space.discretise(deciding, edges)
     return Selection(architecture, found, margins(groups, found), costs)
 

@@ -16,6 +16,7 @@ from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.training.evaluation import BATCH
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,18 @@ _Arrays = dict[str, NDArray[np.float64]]
 
 def _measured(trained: TrainedSupernet, batch_statistics: bool) -> _Arrays:
     """By group the attention of every validation image, (images, rows, 1 + candidates)."""
-    supernet = trained.trainer.supernet
+    supernet = trained.supernet
     supernet.generator = trained.generator
     found = transformers(supernet)
     dtype = next(supernet.parameters()).dtype
-    mixture = _as(trained.trainer.settled_mixture(), dtype)
+    mixture = _as(trained.mixture(), dtype)
     parts: list[Attention] = []
     with undisturbed(supernet, batch_statistics=batch_statistics), torch.no_grad():
-        for batch in trained.data.valid_batches(trained.generator):
+        for start in range(0, trained.valid_images, BATCH):
+            taken = np.arange(start, min(start + BATCH, trained.valid_images))
+            images, _ = trained.images("valid", taken, augmented=False)
             forget(found)
-            supernet(batch.images.to(dtype), mixture)
+            supernet(images.to(dtype), mixture)
             parts.append(latest(supernet.groups, found))
     return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
@@ -95,7 +98,7 @@ def _as(mixture: Mixture, dtype: torch.dtype) -> Mixture:
 
 def _scores(trained: TrainedSupernet, means: _Arrays) -> Scores:
     """Scores of all groups: means where there are transformers, the trainer's own elsewhere."""
-    own = trained.trainer.scores()
+    own = trained.scores()
     return [
         means[group.name][:, 1:] if group.name in means else np.asarray(rows, dtype=np.float64)
         for group, rows in zip(trained.space.choice_groups, own, strict=True)
@@ -156,7 +159,7 @@ def _changed_in_double(
     attention: _Arrays,
 ) -> float:
     """The same pass in double precision. Candidates that draw noise draw other noise there."""
-    with _double(trained.trainer.supernet):
+    with _double(trained.supernet):
         doubled = _measured(trained, settings.batch_statistics)
     first, second = (
         _listed(groups, {name: rows.mean(0) for name, rows in each.items()})

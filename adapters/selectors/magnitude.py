@@ -20,14 +20,14 @@ def select(trained: TrainedSupernet, settings: MagnitudeSettings) -> Selection:
 
     Raises NotApplicable where the trainer ranks no candidate above another, as one that samples.
     """
-    scores = [np.array(rows, dtype=np.float64) for rows in trained.trainer.scores()]
+    scores = [np.array(rows, dtype=np.float64) for rows in trained.scores()]
     if all(np.nanmax(row) == np.nanmin(row) for rows in scores for row in rows):
         raise NotApplicable(
             "selector 'magnitude' needs a trainer that ranks candidates, and this one gives all of "
             "them the same score; selectors that ask the supernet itself, such as 'perturbation' "
             "and 'sampling', can tell them apart"
         )
-    architecture = trained.space.discretise(scores, trained.trainer.edge_scores())
+    architecture = trained.space.discretise(scores, trained.edge_scores())
     return Selection(architecture, scores, margins(trained.space.choice_groups, scores))
 
 

@@ -6,7 +6,7 @@ kept, and the supernet is tuned before the next edge. Figures are those of the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ from harness.settings import NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.choices import narrowed_scores
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
-from harness.supernets.tuning import Tuning
 
 NONE_RULES = ("published", "candidate", "omitted")
 _WITHOUT_NONE = frozenset({"darts"})
@@ -83,9 +82,8 @@ def select(trained: TrainedSupernet, settings: PerturbationSettings) -> Selectio
             return [each.loss for each in found]
         return [100.0 - each.accuracy for each in found]
 
-    tuning = Tuning(
-        trained,
-        learning_rate=trained.frame.learning_rate * settings.learning_rate_share,
+    tune = trained.tuning(
+        learning_rate=trained.learning_rate * settings.learning_rate_share,
         train_alpha=settings.alpha_trained,
     )
     projection = Projection(
@@ -96,26 +94,32 @@ def select(trained: TrainedSupernet, settings: PerturbationSettings) -> Selectio
     gaps = [settings.tuning_epochs] * (len(rounds) - 1)
     if settings.short_last_gap and gaps and not topology:
         gaps[-1] = max(gaps[-1] - 1, 0)
-    _decide(trained, rounds, gaps, tuning)
+    steps = _decide(trained, rounds, gaps, tune)
     return projection.selection(
         {
             "validation-passes": float(validation.passes),
-            "tuning-epochs": float(tuning.epochs),
-            "tuning-steps": float(tuning.steps),
+            "tuning-epochs": float(sum(gaps)),
+            "tuning-steps": float(steps),
         }
     )
 
 
 def _decide(
-    trained: TrainedSupernet, rounds: Sequence[Round], gaps: Sequence[int], tuning: Tuning
-) -> None:
+    trained: TrainedSupernet,
+    rounds: Sequence[Round],
+    gaps: Sequence[int],
+    tune: Callable[[int], int],
+) -> int:
+    """Decide round by round, tuning in the gaps; how many steps of tuning that were."""
+    steps = 0
     for number, decisions in enumerate(rounds):
         for decide in decisions:
             trained.report("deciding edges", number / len(rounds))
             decide()
         if number < len(gaps):
-            tuning.run(gaps[number])
+            steps += tune(gaps[number])
     trained.report("deciding edges", 1.0)
+    return steps
 
 
 def omits_none(trained: TrainedSupernet, rule: str) -> bool:
@@ -132,7 +136,7 @@ def _rank(trained: TrainedSupernet, settings: PerturbationSettings) -> Rank | No
     def magnitude(group: int, row: int) -> NDArray[np.float64]:
         """What the trainer gives each candidate at the moment."""
         groups = trained.space.choice_groups
-        scores = narrowed_scores(groups, trained.supernet.groups, trained.trainer.scores())
+        scores = narrowed_scores(groups, trained.supernet.groups, trained.scores())
         found: NDArray[np.float64] = scores[group][row].copy()
         return found
 

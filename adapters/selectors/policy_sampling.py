@@ -57,15 +57,14 @@ def select(trained: TrainedSupernet, settings: PolicySamplingSettings) -> Select
 
 
 def _drawn(trained: TrainedSupernet, settings: PolicySamplingSettings) -> list[Any]:
-    trainer = trained.trainer
     if not settings.distinct:
-        return [trainer.draw_architecture(trained.rng) for _ in range(settings.samples)]
+        return [trained.draw_architecture() for _ in range(settings.samples)]
     found: dict[Any, None] = {}
     wanted = min(settings.samples, trained.space.size)
     for _ in range(_DRAWS * settings.samples):
         if len(found) == wanted:
             break
-        found.setdefault(trainer.draw_architecture(trained.rng))
+        found.setdefault(trained.draw_architecture())
     return list(found)
 
 
@@ -77,7 +76,7 @@ def _likeliest(trained: TrainedSupernet, count: int) -> list[Any]:
             "architectures; use 'drawn'"
         )
     tiny = np.finfo(np.float64).tiny
-    logits = [np.log(np.maximum(rows, tiny)) for rows in trained.trainer.scores()]
+    logits = [np.log(np.maximum(rows, tiny)) for rows in trained.scores()]
 
     def likelihood(architecture: Any) -> float:
         kept = space.one_hot(architecture)

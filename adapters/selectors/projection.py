@@ -56,7 +56,7 @@ class Projection:
         self._edges: list[NDArray[np.float64] | None] = [
             np.ones(len(group.rows)) if group.edges_per_node else None for group in self.groups
         ]
-        trained.trainer.constraint = self.decisions
+        trained.constrain(self.decisions)
         self._settle_the_settled()
 
     def operation_rounds(self) -> list[Round]:
@@ -126,7 +126,7 @@ class Projection:
         return scores
 
     def _judged(self, changes: Sequence[Decisions]) -> NDArray[np.float64]:
-        mixture = self._trained.trainer.settled_mixture()
+        mixture = self._trained.mixture()
         return np.array(self._judge([change(mixture) for change in changes]), dtype=np.float64)
 
     def _decide_operation(self, number: int, row: int) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from harness import registry
 from harness.errors import NotApplicable
 from harness.proxies.contract import Proxy, ProxyBatch
-from harness.randomness.on_torch import torch_seeded
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
 
@@ -41,7 +40,7 @@ class Scorer:
     def __init__(self, trained: TrainedSupernet, proxy: str, batch: int) -> None:
         self._trained = trained
         self._name, self._proxy = proxy, registry.load("proxies", proxy, Proxy)
-        self._size = min(batch or self._proxy.batch, len(trained.data.train.labels))
+        self._size = min(batch or self._proxy.batch, trained.train_images)
         self._generator = torch.Generator()
         self._generator.manual_seed(int(trained.rng.integers(2**63)))
         self.evaluations = 0
@@ -49,16 +48,13 @@ class Scorer:
     def batch(self) -> ProxyBatch:
         """Training images drawn at random, without augmentation."""
         trained = self._trained
-        count = len(trained.data.train.labels)
-        indices = trained.rng.choice(count, size=self._size, replace=False)
-        drawn = trained.data.batch(trained.data.train, indices, trained.generator, augmented=False)
-        return ProxyBatch(drawn.images, drawn.labels)
+        indices = trained.rng.choice(trained.train_images, size=self._size, replace=False)
+        return ProxyBatch(*trained.images("train", indices, augmented=False))
 
     def network(self, architecture: Any) -> nn.Module:
         """A new stand-alone network of the supernet's shape, with weights of its own."""
-        with torch_seeded(int(self._trained.rng.integers(2**63))):
-            network = self._trained.space.build(architecture, self._trained.shape)
-        return network.to(self._trained.device)
+        seed = int(self._trained.rng.integers(2**63))
+        return self._trained.network(architecture, seed=seed)
 
     def score(self, network: nn.Module, batch: ProxyBatch) -> float:
         """Higher is better; NaN where the score does not exist."""
@@ -77,7 +73,7 @@ class Scorer:
                 f"proxy {self._name!r} watches layers one by one, and supernets compute many of "
                 "them as one; it scores stand-alone networks only, as 'proxy-sampling' does"
             )
-        supernet = self._trained.trainer.supernet
+        supernet = self._trained.supernet
         return [self.score(MixedNetwork(supernet, each), batch) for each in mixtures]
 
 

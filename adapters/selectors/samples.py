@@ -25,7 +25,8 @@ def mixtures(trained: TrainedSupernet, architectures: Sequence[Any]) -> list[Mix
             "this selector looks at any architecture of the space, and the trainer has left its "
             "supernet with a part of the candidates"
         )
-    return [one_hot_mixture(trained.space, each, trained.device) for each in architectures]
+    device = trained.generator.device
+    return [one_hot_mixture(trained.space, each, device) for each in architectures]
 
 
 def mean_by_candidate(

@@ -11,7 +11,6 @@ import numpy as np
 from adapters.selectors.samples import best, mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
 from harness.settings import COUNT, NOT_NEGATIVE, PART, check_ranges, setting
-from harness.supernets.evaluation import evaluate_each
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 
@@ -93,18 +92,16 @@ def on_batches(
     trained: TrainedSupernet, settings: BatchSettings, drawn: Sequence[Any]
 ) -> list[float]:
     """The accuracy of each architecture on one batch, percent."""
-    data = trained.data
-    size = min(settings.batch, len(data.valid.labels))
-    trained.supernet.generator = trained.generator
+    size = min(settings.batch, trained.valid_images)
     together = [list(drawn)] if settings.shared_batch else [[each] for each in drawn]
     found = []
     for group in together:
-        indices = trained.rng.choice(len(data.valid.labels), size=size, replace=False)
-        images = data.batch(data.valid, indices, trained.generator, augmented=settings.augmented)
-        found += evaluate_each(
-            trained.supernet,
+        indices = trained.rng.choice(trained.valid_images, size=size, replace=False)
+        found += trained.evaluate(
             mixtures(trained, group),
-            [images],
+            indices=indices,
+            batch=size,
+            augmented=settings.augmented,
             batch_statistics=settings.batch_statistics,
         )
     return [each.accuracy for each in found]

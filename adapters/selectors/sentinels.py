@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
-from harness.randomness.on_torch import torch_seeded
 from harness.settings import COUNT, check_ranges, setting
+from harness.supernets.choices import only_present
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 from harness.supernets.spaces import AnySupernetSpace
 
@@ -28,7 +28,8 @@ def select_random(trained: TrainedSupernet, settings: RandomSettings) -> Selecti
     """
     space = trained.space
     architecture = space.sample(trained.rng)
-    scores = [kept + trained.rng.random(kept.shape) for kept in space.one_hot(architecture)]
+    drawn = [kept + trained.rng.random(kept.shape) for kept in space.one_hot(architecture)]
+    scores = only_present(space.choice_groups, drawn)
     return Selection(architecture, scores, margins(space.choice_groups, scores))
 
 
@@ -59,7 +60,8 @@ def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) ->
         trained.report("counting parameters", number / len(drawn))
         counts.append(_parameters(trained, architecture))
     scores = _fitted(space, [space.one_hot(each) for each in drawn], np.array(counts))
-    drawn.append(space.discretise([np.nan_to_num(rows, nan=0.0) for rows in scores]))
+    known = [np.nan_to_num(rows, nan=0.0) for rows in scores]
+    drawn.append(space.discretise(only_present(groups, known)))
     counts.append(_parameters(trained, drawn[-1]))
     notes = (f"{max(counts):.0f} parameters in a network of the supernet's shape",)
     return Selection(drawn[best(counts)], scores, margins(groups, scores), notes=notes)
@@ -67,8 +69,7 @@ def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) ->
 
 def _parameters(trained: TrainedSupernet, architecture: Any) -> float:
     """Of the stand-alone network of the supernet's shape; its weights do not matter."""
-    with torch_seeded(0):
-        network = trained.space.build(architecture, trained.shape)
+    network = trained.network(architecture, seed=0)
     return float(sum(each.numel() for each in network.parameters()))
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.settings import NOT_NEGATIVE, PART, check_ranges, setting
-from harness.supernets.data import Batch
-from harness.supernets.evaluation import evaluate_each
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import TrainedSupernet
 from harness.training.evaluation import Evaluation
@@ -41,8 +39,8 @@ class Validation:
     def __init__(self, trained: TrainedSupernet, settings: ValidationSettings) -> None:
         self._trained = trained
         self._settings = settings
-        self._batch = settings.valid_batch or trained.frame.batch
-        count = len(trained.data.valid.labels)
+        self._batch = settings.valid_batch or trained.batch
+        count = trained.valid_images
         taken = max(round(count * settings.valid_share), 1)
         self._indices = np.arange(count)
         if taken < count:
@@ -50,22 +48,11 @@ class Validation:
         self.passes = 0
 
     def __call__(self, mixtures: Sequence[Mixture]) -> list[Evaluation]:
-        trained = self._trained
-        trained.trainer.supernet.generator = trained.generator
         self.passes += len(mixtures)
-        return evaluate_each(
-            trained.trainer.supernet,
+        return self._trained.evaluate(
             mixtures,
-            self._batches(),
+            indices=self._indices,
+            batch=self._batch,
+            augmented=self._settings.augmented,
             batch_statistics=self._settings.batch_statistics,
         )
-
-    def _batches(self) -> Iterator[Batch]:
-        trained = self._trained
-        for start in range(0, len(self._indices), self._batch):
-            yield trained.data.batch(
-                trained.data.valid,
-                self._indices[start : start + self._batch],
-                trained.generator,
-                augmented=self._settings.augmented,
-            )

@@ -49,7 +49,7 @@ def select(trained: TrainedSupernet, settings: ZeroCostSettings) -> Selection:
     """
     scorer = Scorer(trained, settings.proxy, settings.batch)
     found = [_propose(trained, settings, scorer, number) for number in range(settings.proposals)]
-    trained.trainer.constraint = None
+    trained.constrain(None)
     proposals = list(dict.fromkeys(each.architecture for each in found))
     architecture = proposals[best(_totals(trained, settings, scorer, proposals))]
     groups = trained.space.choice_groups

@@ -16,7 +16,7 @@ from harness.protocols.frame import Frame
 from harness.randomness.on_torch import torch_seeded
 from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
-from harness.supernets.network import Mixture, Supernet
+from harness.supernets.network import Mixture, Supernet, uniform
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions, SupernetSpace
 from harness.training.sgd import sgd
 
@@ -120,12 +120,7 @@ def _batch(shape: NetworkShape, device: torch.device) -> tuple[torch.Tensor, tor
 
 def _uniform(supernet: Supernet, device: torch.device) -> Mixture:
     """All candidates alike; gradients flow into the weights, as in a search."""
-    return Mixture(
-        tuple(
-            torch.full(group.shape, 1 / group.shape[1], device=device).requires_grad_()
-            for group in supernet.groups
-        )
-    )
+    return Mixture(tuple(uniform(group, 1, device).requires_grad_() for group in supernet.groups))
 
 
 def _check_equal(name: str, first: torch.Tensor, second: torch.Tensor) -> None:

@@ -304,7 +304,7 @@ class _Search:
         space = registry.load("spaces", question.space, SupernetSpace)
         given = method.settings(**arm.settings)
         with torch_seeded(0):
-            supernet = space.supernet(shape, method.options(space, given))
+            supernet = space.supernet(shape, method.supernet_options(space, given))
         streams = Streams.named("bench", arm.name, device=bench.device)
         context = TrainerContext.of(space, supernet, shape, self._frame, data, streams)
         self.trainer: SupernetTrainer = method.create(context, given)

@@ -39,11 +39,12 @@ from harness.errors import HarnessError, NotApplicable
 from harness.protocols.frame import Frame
 from harness.spaces import NetworkShape
 from harness.supernets.choices import Scores
-from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.copies import SupernetCopy
+from harness.supernets.selectors import Selection, SelectorMethod, margins
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerMethod
 
-Give = Callable[..., TrainedSupernet]
+Give = Callable[..., SupernetCopy]
 """``give(trainer=None)``: a trained supernet that is nobody else's, always the same one, by another
 trainer where one is named."""
 
@@ -96,7 +97,7 @@ class SelectorConformance(OnSmallSupernets):
     ) -> Give:
         """Trains a small supernet once, and reads it whenever it is wanted again."""
 
-        def given(by: TrainerMethod | None = None) -> TrainedSupernet:
+        def given(by: TrainerMethod | None = None) -> SupernetCopy:
             method = by or trainer
             name = own_name(method)
             training = SmallTraining(method, method.settings(), space, shape, frame, name=name)
@@ -135,6 +136,8 @@ class SelectorConformance(OnSmallSupernets):
         groups = given.space.choice_groups
         assert [rows.shape for rows in found.scores] == [group.shape for group in groups]
         assert not any(np.isinf(rows).any() for rows in found.scores)
+        for group, rows in zip(groups, found.scores, strict=True):
+            assert np.isnan(rows[~group.present]).all(), "scores where a row has no candidate"
         assert any(np.isfinite(rows).any() for rows in found.scores), "nothing was scored"
         assert_equal(list(found.margins), list(margins(groups, found.scores)))
 
@@ -220,7 +223,7 @@ class SelectorConformance(OnSmallSupernets):
         check_refusal(caught.value)
 
 
-def _state(given: TrainedSupernet) -> dict[str, Any]:
+def _state(given: SupernetCopy) -> dict[str, Any]:
     """What a selector leaves alone, or puts back; momentum and streams are no part of it."""
     trainer = given.trainer
     return {

@@ -28,8 +28,8 @@ from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.spaces import NetworkShape
 from harness.storage import artefacts
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import SupernetData
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerContext, TrainerMethod
 from harness.supernets.training import SupernetRecipe, Trained, train_supernet
@@ -80,7 +80,7 @@ class SmallTraining:
     def made(self) -> Any:
         """The trainer as it is before its first epoch. Raises HarnessError where it is refused."""
         with torch_seeded(self.seed):
-            options = self.trainer.options(self.space, self.settings)
+            options = self.trainer.supernet_options(self.space, self.settings)
             supernet = self.space.supernet(self.shape, options)
         streams = Streams.named(self.seed, "made", device=self.device)
         context = TrainerContext.of(
@@ -105,10 +105,10 @@ class SmallTraining:
                     train_supernet(self.recipe, data, self.device, root, report)
             return train_supernet(self.recipe, data, self.device, root, lambda text, share: None)
 
-    def to_select(self, trained: Trained, *, seed: int) -> TrainedSupernet:
+    def to_select(self, trained: Trained, *, seed: int) -> SupernetCopy:
         """What came of the training, as a selector is given it."""
         own = Streams.named(seed, "selection", device=self.device)
-        return TrainedSupernet.of(trained.trainer, self.data, own)
+        return SupernetCopy(trained.trainer, self.data, own)
 
 
 class OnSmallSupernets:
@@ -173,9 +173,13 @@ def assert_same(first: Trained, second: Trained) -> None:
 
 
 def assert_equal(first: Any, second: Any) -> None:
-    """Tensors and arrays, however deep in dicts and lists, are equal to the last bit."""
+    """Tensors and arrays, however deep in dicts and lists, are equal to the last bit.
+
+    NaN is equal to NaN.
+    """
     if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second)
+        assert (first.shape, first.dtype) == (second.shape, second.dtype)
+        assert ((first == second) | (first.isnan() & second.isnan())).all()
     elif isinstance(first, np.ndarray):
         np.testing.assert_array_equal(first, second)
     elif isinstance(first, dict):
@@ -186,5 +190,7 @@ def assert_equal(first: Any, second: Any) -> None:
         assert len(first) == len(second)
         for mine, theirs in zip(first, second, strict=True):
             assert_equal(mine, theirs)
-    else:
+    elif not (isinstance(first, float) and np.isnan(first)):
         assert first == second
+    else:
+        assert np.isnan(second)

@@ -1,7 +1,8 @@
 """A supernet space so small that a trainer or a selector is tested on it in seconds.
 
 Cells of three nodes and three edges on small images, each edge ``none``, ``skip_connect`` or
-``conv_1x1``: 27 architectures. It stands for no benchmark and is registered nowhere.
+``conv_1x1``: 27 architectures. It stands for no benchmark and is registered nowhere. Of
+``RaggedToySpace`` the edges have different candidates, one, two or three each.
 
     from harness.conformance.toy_supernet import train_toy
 
@@ -12,7 +13,9 @@ Cells of three nodes and three edges on small images, each edge ``none``, ``skip
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,10 +30,10 @@ from harness.randomness.on_torch import Streams, torch_seeded
 from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import SeedBatches, SupernetData
 from harness.supernets.driver import Driver
 from harness.supernets.network import Mixture, Supernet
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import EdgeSite, SupernetOptions, SupernetSpace, narrowed
 from harness.supernets.trainers import TrainerContext, TrainerMethod
 
@@ -46,31 +49,35 @@ CELL = ChoiceGroup(
 )
 
 ToyCell = tuple[int, ...]
-"""The operation on each edge."""
+"""The place of the operation of each edge among its candidates."""
 
 
 class ToySpace(SupernetSpace[ToyCell]):
     """All cells; written as ``conv_1x1/none/skip_connect``, in the order of ``EDGES``."""
 
     name = "toy"
-    size = len(OPERATIONS) ** len(EDGES)
+    cell = CELL
+    """The edges, and what may stand on each."""
+    size = math.prod(CELL.widths)
 
     def parse(self, text: str) -> ToyCell:
         names = text.split("/")
-        unknown = [name for name in names if name not in OPERATIONS]
-        if unknown:
-            raise BadArchitecture(
-                f"{text!r} has the operation {unknown[0]!r}{did_you_mean(unknown[0], OPERATIONS)}"
-            )
         if len(names) != len(EDGES):
             raise BadArchitecture(f"{text!r} has {len(names)} operations; there are {len(EDGES)}")
-        return tuple(OPERATIONS.index(name) for name in names)
+        for name, known in zip(names, self.cell.candidates, strict=True):
+            if name not in known:
+                raise BadArchitecture(
+                    f"{text!r} has the operation {name!r}{did_you_mean(name, known)}"
+                )
+        pairs = zip(names, self.cell.candidates, strict=True)
+        return tuple(known.index(name) for name, known in pairs)
 
     def format(self, architecture: ToyCell) -> str:
-        return "/".join(OPERATIONS[each] for each in architecture)
+        pairs = zip(architecture, self.cell.candidates, strict=True)
+        return "/".join(known[each] for each, known in pairs)
 
     def sample(self, rng: np.random.Generator) -> ToyCell:
-        return tuple(int(each) for each in rng.integers(len(OPERATIONS), size=len(EDGES)))
+        return tuple(int(each) for each in rng.integers(self.decisions))
 
     def mutate(
         self, architecture: ToyCell, rng: np.random.Generator, *, distribution: str
@@ -87,20 +94,20 @@ class ToySpace(SupernetSpace[ToyCell]):
     def neighbours(self, architecture: ToyCell) -> Sequence[ToyCell]:
         return [
             (*architecture[:edge], new, *architecture[edge + 1 :])
-            for edge, old in enumerate(architecture)
-            for new in range(len(OPERATIONS))
+            for edge, (old, count) in enumerate(zip(architecture, self.decisions, strict=True))
+            for new in range(count)
             if new != old
         ]
 
     def enumerate(self) -> Iterator[ToyCell]:
-        return itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
+        return itertools.product(*map(range, self.decisions))
 
     def canonical(self, architecture: ToyCell) -> ToyCell:
         return architecture
 
     @property
     def decisions(self) -> tuple[int, ...]:
-        return (len(OPERATIONS),) * len(EDGES)
+        return self.cell.widths
 
     def to_decisions(self, architecture: ToyCell) -> tuple[int, ...]:
         return architecture
@@ -109,18 +116,19 @@ class ToySpace(SupernetSpace[ToyCell]):
         return tuple(int(choice) for choice in choices)
 
     def build(self, architecture: ToyCell, shape: NetworkShape) -> nn.Module:
-        kept = tuple((OPERATIONS[each],) for each in architecture)
-        options = SupernetOptions(affine=True, candidates={CELL.name: kept})
-        return _StandAlone(ToySupernet(shape, options))
+        pairs = zip(architecture, self.cell.candidates, strict=True)
+        kept = tuple((known[each],) for each, known in pairs)
+        options = SupernetOptions(affine=True, candidates={self.cell.name: kept})
+        return _StandAlone(ToySupernet(shape, options, self.cell))
 
     @property
     def choice_groups(self) -> tuple[ChoiceGroup, ...]:
-        return (CELL,)
+        return (self.cell,)
 
     def supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
         if options.partial_channels != 1 or options.skip_dropout:
             raise NotApplicable("the toy supernet has neither partial channels nor skip dropout")
-        return ToySupernet(shape, options)
+        return ToySupernet(shape, options, self.cell)
 
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
@@ -128,15 +136,25 @@ class ToySpace(SupernetSpace[ToyCell]):
         return tuple(best_columns(row, 1)[0] for row in scores[0])
 
     def one_hot(self, architecture: ToyCell) -> tuple[NDArray[np.float64], ...]:
-        return (np.eye(len(OPERATIONS))[list(architecture)],)
+        return (np.eye(self.cell.shape[1])[list(architecture)],)
+
+
+class RaggedToySpace(ToySpace):
+    """The toy with fewer candidates on two of its edges, as rows of a chain differ: 6 cells."""
+
+    name = "ragged-toy"
+    cell = replace(CELL, candidates=(OPERATIONS[1:], OPERATIONS, OPERATIONS[2:]))
+    size = math.prod(cell.widths)
 
 
 class ToySupernet(Supernet):
     """A 1x1 convolution, ``shape.cells`` cells of ``shape.channels`` channels, a linear layer."""
 
-    def __init__(self, shape: NetworkShape, options: SupernetOptions) -> None:
+    def __init__(
+        self, shape: NetworkShape, options: SupernetOptions, cell: ChoiceGroup = CELL
+    ) -> None:
         super().__init__()
-        self.groups = narrowed((CELL,), options.candidates)
+        self.groups = narrowed((cell,), options.candidates)
         width = shape.channels
         self.stem = nn.Conv2d(shape.in_channels, width, 1)
         self.cells = nn.ModuleList(
@@ -177,7 +195,7 @@ class _Cell(nn.Module):
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:
         nodes = [images, torch.zeros_like(images), torch.zeros_like(images)]
         for row, (target, source) in enumerate(EDGES):
-            active = range(self.group.shape[1])
+            active = range(self.group.widths[row])
             columns = active if mixture.active is None else mixture.active[0][row]
             if columns:
                 nodes[target] = nodes[target] + self._mixed(nodes[source], row, columns, mixture)
@@ -186,7 +204,7 @@ class _Cell(nn.Module):
     def _mixed(self, x: Tensor, row: int, columns: Sequence[int], mixture: Mixture) -> Tensor:
         operations = self.edges[row]
         assert isinstance(operations, nn.ModuleList)
-        weights = mixture.weights[0][row]
+        weights = mixture.weights[0][row][: len(operations)]
         if self.combiners:
             zeros = torch.zeros_like(x)
             outputs = [
@@ -277,7 +295,7 @@ def toy_dataset(images: int = 128) -> ImageDataset:
 
 def train_toy(
     method: TrainerMethod, *, seed: int, space: ToySpace | None = None, frame: Frame = TOY_FRAME
-) -> TrainedSupernet:
+) -> SupernetCopy:
     """A toy supernet trained by a method with its default settings, as a selector is given it.
 
     Equal arguments give equal supernets, each an object of its own. Raises what a training raises.
@@ -287,7 +305,7 @@ def train_toy(
     device = torch.device("cpu")
     data = SupernetData.of(toy_dataset(), frame, device)
     with torch_seeded(int(stream(seed, "toy weights").integers(2**63))):
-        supernet = space.supernet(TOY_SHAPE, method.options(space, settings))
+        supernet = space.supernet(TOY_SHAPE, method.supernet_options(space, settings))
     streams = Streams.named(seed, "toy training", device=device)
     context = TrainerContext.of(space, supernet, TOY_SHAPE, frame, data, streams)
     trainer = method.create(context, settings)
@@ -296,4 +314,4 @@ def train_toy(
         for _ in driver.run():
             pass
     own = Streams.named(seed, "toy selection", device=device)
-    return TrainedSupernet.of(trainer, data, own)
+    return SupernetCopy(trainer, data, own)

@@ -39,7 +39,7 @@ from harness.conformance.small_trainings import (
     assert_same,
     own_name,
 )
-from harness.conformance.toy_supernet import ToySpace
+from harness.conformance.toy_supernet import RaggedToySpace, ToySpace
 from harness.datasets import ImageDataset, Split
 from harness.errors import HarnessError, NotApplicable
 from harness.protocols.frame import Frame
@@ -49,7 +49,6 @@ from harness.supernets.network import Mixture
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from harness.supernets.training import Trained
-from harness.supernets.tuning import Snapshot, Tuning
 
 Train = Callable[..., Trained]
 """``train(seed=0)``: a training through the one loop, read where it was done before; with
@@ -71,10 +70,11 @@ class TrainerConformance(OnSmallSupernets):
 
     @pytest.fixture
     def spaces(self) -> Sequence[AnySupernetSpace]:
-        """Spaces on which the trainer is made or refused: all registered ones, and the toy."""
+        """Spaces on which the trainer is made or refused: all registered ones, and the toys."""
         kind: type[Any] = object
         found = [registry.load("spaces", name, kind) for name in registry.names("spaces")]
-        return [ToySpace(), *(each for each in found if isinstance(each, SupernetSpace))]
+        toys = [ToySpace(), RaggedToySpace()]
+        return [*toys, *(each for each in found if isinstance(each, SupernetSpace))]
 
     @pytest.fixture
     def training(
@@ -175,7 +175,7 @@ class TrainerConformance(OnSmallSupernets):
             for names, mine, known in zip(
                 group.candidates, left[group.name].candidates, ~np.isnan(rows), strict=True
             ):
-                scored = [name for name, is_known in zip(names, known, strict=True) if is_known]
+                scored = [names[place] for place in np.flatnonzero(known) if place < len(names)]
                 assert scored == list(mine), "scores of candidates that the supernet does not have"
         edges = trained.trainer.edge_scores() or [None] * len(groups)
         for group, ranks in zip(groups, edges, strict=True):
@@ -220,9 +220,7 @@ class TrainerConformance(OnSmallSupernets):
         trainer.measurements()
         assert (context.rng.bit_generator.state, context.generator.get_state().tolist()) == before
         assert_equal(list(first.weights), list(second.weights))
-        shapes = [tuple(weights.shape) for weights in first.weights]
-        assert shapes == [group.shape for group in trainer.supernet.groups]
-        assert all(weights.isfinite().all() for weights in first.weights)
+        _check_mixture(trainer.supernet.groups, first)
         batch = next(training.data.valid_batches(context.generator))
         loss = F.cross_entropy(trainer.supernet(batch.images, first), batch.labels)
         assert loss.isfinite()
@@ -242,21 +240,24 @@ class TrainerConformance(OnSmallSupernets):
             seen.append(mixture)
             return mixture
 
-        snapshot = Snapshot(given)
+        restore = given.snapshot()
         before = deepcopy((tuned.supernet.state_dict(), tuned.state_dict()))
-        tuning = Tuning(given, learning_rate=0.1, train_alpha=True)
+        tune = given.tuning(learning_rate=0.1, train_alpha=True)
         if not trainer.trains:
             with pytest.raises(NotApplicable) as caught:
-                tuning.run(1)
+                tune(1)
             check_refusal(caught.value)
             return
+        steps = 0
         for _ in range(2):
-            tuned.constraint = constraint
-            tuning.run(1)
-            assert len(seen) >= tuning.steps, "weights were trained without the constraint"
+            given.constrain(constraint)
+            steps += tune(1)
+            assert len(seen) >= steps, "weights were trained without the constraint"
+            for mixture in seen:
+                _check_mixture(tuned.supernet.groups, mixture)
             after = tuned.supernet.state_dict()
             assert any(not torch.equal(each, after[name]) for name, each in before[0].items())
-            snapshot.restore()
+            restore()
             assert_equal(before, (tuned.supernet.state_dict(), tuned.state_dict()))
 
 
@@ -271,10 +272,25 @@ def _check_scores(groups: Sequence[ChoiceGroup], scores: Sequence[Any]) -> None:
     assert [rows.shape for rows in scores] == [group.shape for group in groups]
     for group, rows in zip(groups, scores, strict=True):
         assert not np.isinf(rows).any()
+        assert np.isnan(rows[~group.present]).all(), "scores where a row has no candidate"
         assert ((~np.isnan(rows)).sum(axis=1) >= group.keep).all()
+
+
+def _check_mixture(groups: Sequence[ChoiceGroup], mixture: Mixture) -> None:
+    """Of the groups' shapes, finite, with nothing where a row has no candidate."""
+    assert [tuple(weights.shape) for weights in mixture.weights] == [each.shape for each in groups]
+    for number, (group, weights) in enumerate(zip(groups, mixture.weights, strict=True)):
+        assert weights.isfinite().all()
+        absent = torch.from_numpy(~group.present)
+        assert not weights[absent].any(), "weights where a row has no candidate"
+        if mixture.active is not None:
+            for columns, width in zip(mixture.active[number], group.widths, strict=True):
+                assert all(column < width for column in columns), "active without a candidate"
 
 
 def _check_architecture(space: AnySupernetSpace, architecture: Any) -> None:
     assert space.parse(space.format(architecture)) == architecture
     weights = space.one_hot(architecture)
     assert [rows.shape for rows in weights] == [group.shape for group in space.choice_groups]
+    for group, rows in zip(space.choice_groups, weights, strict=True):
+        assert not rows[~group.present].any()

@@ -16,8 +16,8 @@ from harness.runs.methods import load_method
 from harness.runs.plan import Choice, make_plan
 from harness.runs.supernet.run import trained_for
 from harness.suites.suite import MethodEntry, Suite
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.methods import SupernetMethod, split_settings
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.training import Trained
 from harness.tables.table import BenchmarkTable
 
@@ -45,7 +45,7 @@ class Diagnosed:
 
     spec: RunSpec
     trained: Trained
-    supernet: TrainedSupernet
+    supernet: SupernetCopy
     table: BenchmarkTable | None
 
 
@@ -94,6 +94,6 @@ def opened(
     """The supernet of a run, trained unless it was before."""
     trained, data = trained_for(spec, workshop)
     streams = Streams.named(spec.seed, spec.space, "diagnosis", device=workshop.torch_device())
-    supernet = TrainedSupernet.of(trained.trainer, data, streams, workshop.report)
+    supernet = SupernetCopy(trained.trainer, data, streams, workshop.report)
     table = open_table(spec.table) if spec.table else None
     return Diagnosed(spec, trained, supernet, table)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import NotApplicable
-from harness.supernets.evaluation import evaluate
 from harness.supernets.selectors import TrainedSupernet
 
 
@@ -48,12 +47,8 @@ def edge_shuffling(
         raise NotApplicable("no cell of this supernet has two edges whose weights could be swapped")
 
     def accuracy() -> float:
-        return evaluate(
-            trained.supernet,
-            trained.trainer.settled_mixture(),
-            trained.data.valid_batches(trained.generator),
-            batch_statistics=batch_statistics,
-        ).accuracy
+        found = trained.evaluate([trained.mixture()], batch_statistics=batch_statistics)
+        return found[0].accuracy
 
     before = accuracy()
     after = []

@@ -7,29 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    pass
-
-
 Scores = Sequence[NDArray[np.float64]]
 """One array of shape (rows, candidates) a choice group, in the groups' order; higher is better.
 
-NaN stands where a candidate was not scored."""
+NaN stands where a candidate was not scored, and where a row has no such candidate."""
 
 
 @dataclass(frozen=True)
 class ChoiceGroup:
     """Choices whose weights are one matrix: a row for each place, a column for each candidate.
 
+    Rows may have different numbers of candidates, as depths, widths and kernels of a chain have.
+    The matrix is as wide as the widest row; a shorter row has its candidates in front, and behind
+    them places that stand for nothing: weight 0, score NaN, never active.
+
     name: such as ``cell``, ``normal``, ``reduce``, ``operations``, ``inputs of node 3``.
     kind: ``operation`` where a row's candidates are operations, ``input`` where they are nodes.
     rows: a name for each place, such as the edge ``3<-1``.
-    candidates: for each row the names of its candidates; all rows have equally many.
+    candidates: for each row the names of its candidates.
     keep: how many candidates of a row an architecture keeps.
     targets: for each row the node that it leads to.
     edges_per_node: how many of the rows that lead to one node an architecture keeps, all where
@@ -46,12 +47,30 @@ class ChoiceGroup:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, candidates)."""
-        return len(self.rows), len(self.candidates[0])
+        """(rows, candidates of the widest row)."""
+        return len(self.rows), max(self.widths)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """How many candidates each row has."""
+        return tuple(len(row) for row in self.candidates)
+
+    @cached_property
+    def ragged(self) -> bool:
+        """Whether rows have different numbers of candidates."""
+        return len(set(self.widths)) > 1
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Where there is a candidate, shape (rows, candidates)."""
+        return np.arange(self.shape[1]) < np.array(self.widths)[:, None]
 
     def columns_of(self, operation: str) -> NDArray[np.bool_]:
         """Where a candidate of that name stands, shape (rows, candidates)."""
-        return np.array([[name == operation for name in row] for row in self.candidates])
+        found = np.zeros(self.shape, dtype=np.bool_)
+        for row, names in enumerate(self.candidates):
+            found[row, : len(names)] = [name == operation for name in names]
+        return found
 
 
 def best_columns(scores: NDArray[np.float64], keep: int) -> tuple[int, ...]:
@@ -74,7 +93,8 @@ def widened(
     for whole, group, given in zip(groups, narrower, scores, strict=True):
         rows = np.full(whole.shape, np.nan)
         for row, names in enumerate(group.candidates):
-            rows[row, [whole.candidates[row].index(name) for name in names]] = given[row]
+            columns = [whole.candidates[row].index(name) for name in names]
+            rows[row, columns] = given[row][: len(names)]
         found.append(rows)
     return found
 
@@ -83,12 +103,21 @@ def narrowed_scores(
     groups: Sequence[ChoiceGroup], narrower: Sequence[ChoiceGroup], scores: Scores
 ) -> list[NDArray[np.float64]]:
     """The scores of the candidates that ``narrowed`` groups have; the inverse of ``widened``."""
+    found = []
+    for whole, group, given in zip(groups, narrower, scores, strict=True):
+        rows = np.full(group.shape, np.nan)
+        for row, names in enumerate(group.candidates):
+            columns = [whole.candidates[row].index(name) for name in names]
+            rows[row, : len(names)] = given[row][columns]
+        found.append(rows)
+    return found
+
+
+def only_present(
+    groups: Sequence[ChoiceGroup], scores: Sequence[NDArray[np.float64]]
+) -> list[NDArray[np.float64]]:
+    """Scores with NaN where a row has no such candidate."""
     return [
-        np.array(
-            [
-                [given[row][whole.candidates[row].index(name)] for name in names]
-                for row, names in enumerate(group.candidates)
-            ]
-        )
-        for whole, group, given in zip(groups, narrower, scores, strict=True)
+        np.where(group.present, rows, np.nan) if group.ragged else rows
+        for group, rows in zip(groups, scores, strict=True)
     ]

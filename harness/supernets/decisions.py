@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.choices import ChoiceGroup, Scores, only_present
 from harness.supernets.network import Active, Mixture, active_columns
 from harness.supernets.spaces import SupernetSpace
 
@@ -28,7 +28,7 @@ class Decisions:
 
     def __init__(self, groups: Sequence[ChoiceGroup]) -> None:
         self.groups = tuple(groups)
-        self.left = [np.ones(group.shape, dtype=np.bool_) for group in groups]
+        self.left = [group.present for group in groups]
         self.settled = [np.zeros(len(group.rows), dtype=np.bool_) for group in groups]
 
     def settle(self, group: int, row: int, columns: Collection[int]) -> None:
@@ -50,19 +50,27 @@ class Decisions:
 
     def scores(self) -> Scores:
         """1 for what is kept by settled rows, 0 for the rest, for ``SupernetSpace.discretise``."""
-        return [
+        kept = [
             np.where(settled[:, None], left, False).astype(np.float64)
             for left, settled in zip(self.left, self.settled, strict=True)
         ]
+        return only_present(self.groups, kept)
 
     def __call__(self, mixture: Mixture) -> Mixture:
-        if all(left.all() for left in self.left) and not any(each.any() for each in self.settled):
+        if self._nothing_decided():
             return mixture
         weights = tuple(
             _constrained(given, left, settled)
             for given, left, settled in zip(mixture.weights, self.left, self.settled, strict=True)
         )
         return replace(mixture, weights=weights, active=self._active(mixture.active))
+
+    def _nothing_decided(self) -> bool:
+        whole = all(
+            int(left.sum()) == sum(group.widths)
+            for left, group in zip(self.left, self.groups, strict=True)
+        )
+        return whole and not any(each.any() for each in self.settled)
 
     def _active(self, active: Active | None) -> Active:
         """What is left of the mixture's columns; settled rows compute all that they keep."""

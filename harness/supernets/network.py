@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.errors import NotApplicable
-from harness.supernets.choices import ChoiceGroup
+from harness.supernets.choices import ChoiceGroup, Scores, only_present
 
 Active = tuple[tuple[tuple[int, ...], ...], ...]
 """For each group and row the columns that are computed at all, ascending."""
@@ -22,9 +22,10 @@ Active = tuple[tuple[tuple[int, ...], ...], ...]
 class Mixture:
     """How the candidates are mixed in one forward pass.
 
-    weights: one tensor of shape (rows, candidates) a group; gradients flow through them.
-    active: the candidates that are computed; None computes all. What is not active counts as zero
-        output, whatever its weight, and costs nothing. A row with none gives zeros.
+    weights: one tensor of shape (rows, candidates) a group, 0 where a row of a ragged group has no
+        such candidate; gradients flow through them.
+    active: the candidates that are computed; None computes all that there are. What is not active
+        counts as zero output, whatever its weight, and costs nothing. A row with none gives zeros.
     edge_weights: one tensor of shape (rows,) a group, or None for 1; multiplies what a mixed edge
         gives, channels that bypass the candidates included (PC-DARTS).
     inactive_constant: what is not active adds its weight, as one number, to every value of what its
@@ -99,3 +100,50 @@ class Supernet(nn.Module, ABC):
 def active_columns(weights: Sequence[NDArray[np.float64]]) -> Active:
     """The columns whose weight is not zero."""
     return tuple(tuple(tuple(np.flatnonzero(row).tolist()) for row in group) for group in weights)
+
+
+def masked(
+    groups: Sequence[ChoiceGroup], tensors: Sequence[Tensor], value: float
+) -> tuple[Tensor, ...]:
+    """Tensors of the groups' shapes, with ``value`` where a row has no such candidate.
+
+    Those of groups that are not ragged are given back as they are.
+    """
+    return tuple(
+        tensor.masked_fill(~torch.from_numpy(group.present).to(tensor.device), value)
+        if group.ragged
+        else tensor
+        for group, tensor in zip(groups, tensors, strict=True)
+    )
+
+
+def uniform(group: ChoiceGroup, kept: int, device: torch.device) -> Tensor:
+    """Equal weights that sum to ``kept`` in each row, shape (rows, candidates)."""
+    if not group.ragged:
+        return torch.full(group.shape, kept / group.shape[1], device=device)
+    shares = torch.tensor([kept / width for width in group.widths], device=device)
+    return masked([group], [shares[:, None].repeat(1, group.shape[1])], 0.0)[0]
+
+
+def blocks(group: ChoiceGroup, values: Tensor) -> list[Tensor]:
+    """What rows can be worked on at once: all of them, or each row's own candidates if ragged.
+
+    values: of the group's shape; the last axis of each block is the candidates'.
+    """
+    if not group.ragged:
+        return [values]
+    return [row[:width] for row, width in zip(values, group.widths, strict=True)]
+
+
+def from_blocks(group: ChoiceGroup, parts: Sequence[Tensor]) -> Tensor:
+    """The matrix that ``blocks`` were of, 0 where a row has no such candidate."""
+    if not group.ragged:
+        return parts[0]
+    wide = group.shape[1]
+    return torch.stack([nn.functional.pad(row, (0, wide - len(row))) for row in parts])
+
+
+def as_scores(groups: Sequence[ChoiceGroup], tensors: Sequence[Tensor]) -> Scores:
+    """Tensors of the groups' shapes as scores, in double precision and without gradients."""
+    arrays = [tensor.detach().double().cpu().numpy() for tensor in tensors]
+    return only_present(groups, arrays)

@@ -2,73 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from harness.protocols.frame import Frame
-from harness.randomness.on_torch import Streams
-from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores
-from harness.supernets.data import SupernetData
-from harness.supernets.network import Supernet
+from harness.supernets.data import Indices
+from harness.supernets.network import Mixture, Supernet
 from harness.supernets.spaces import AnySupernetSpace
-from harness.supernets.trainers import SupernetTrainer
+from harness.training.evaluation import BATCH, Evaluation
 
 
-@dataclass(frozen=True)
-class TrainedSupernet:
-    """A supernet after its training, with the trainer that holds its architecture parameters.
+class TrainedSupernet(Protocol):
+    """A supernet after its training: a copy of the selector's own, which may go on training it.
 
-    A selector gets a copy of its own and may go on training it. data: the train and valid splits
-    on the device; no test split can be reached. shape: the supernet's. rng and generator: this
-    selection's own, those of ``streams``; a selector that trains goes on with ``Tuning``.
-    report: called with a text and a share 0 to 1 as the work goes on. truth: None but for a
-    sentinel that says ``sees_truth``: the best architecture of the table, and the best answer
-    with each candidate.
+    The images are those of the splits ``train`` and ``valid``; there is no test split to be found.
     """
 
-    space: AnySupernetSpace
-    supernet: Supernet
-    trainer: SupernetTrainer
-    data: SupernetData
-    frame: Frame
-    shape: NetworkShape
-    rng: np.random.Generator
-    generator: torch.Generator
-    device: torch.device
-    streams: Streams
-    report: Callable[[str, float], None] = lambda text, share: None
-    truth: Callable[[], tuple[Any, Scores]] | None = None
+    @property
+    def space(self) -> AnySupernetSpace:
+        """The space whose architectures share the weights."""
 
-    @classmethod
-    def of(
-        cls,
-        trainer: SupernetTrainer,
-        data: SupernetData,
-        streams: Streams,
-        report: Callable[[str, float], None] = lambda text, share: None,
-    ) -> TrainedSupernet:
-        """The supernet of a trainer, which draws from ``streams`` from now on."""
-        context = trainer.context
-        trainer.supernet.generator = streams.generator
-        return cls(
-            space=context.space,
-            supernet=trainer.supernet,
-            trainer=trainer,
-            data=data,
-            frame=context.frame,
-            shape=context.shape,
-            rng=streams.rng,
-            generator=streams.generator,
-            device=context.device,
-            streams=streams,
-            report=report,
-        )
+    @property
+    def supernet(self) -> Supernet:
+        """The network. Its ``groups`` are the space's, or what the trainer has left of them."""
+
+    @property
+    def trainer(self) -> object:
+        """What trained it, for selectors that are made for one trainer."""
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """For draws by numpy; with ``generator`` all that a selector may draw from."""
+
+    @property
+    def generator(self) -> torch.Generator:
+        """For draws by torch, on the device of supernet and images."""
+
+    @property
+    def report(self) -> Callable[[str, float], None]:
+        """Called with a text and a share, 0 to 1, as the work goes on."""
+
+    @property
+    def truth(self) -> Callable[[], tuple[Any, Scores]] | None:
+        """The best architecture of the table, and the best answer with each candidate.
+
+        None but for a sentinel that says ``sees_truth``.
+        """
+
+    @property
+    def batch(self) -> int:
+        """Images of a batch in the training."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The training's first one."""
+
+    @property
+    def train_images(self) -> int:
+        """Images of the train split."""
+
+    @property
+    def valid_images(self) -> int:
+        """Images of the validation split."""
+
+    def mixture(self) -> Mixture:
+        """The mixture that the trained supernet is evaluated with."""
+
+    def scores(self) -> Scores:
+        """How the candidates of the space rank by the trainer's own rule."""
+
+    def edge_scores(self) -> list[NDArray[np.float64] | None] | None:
+        """What ranks the edges of a node, where the trainer has more than scores."""
+
+    def draw_architecture(self) -> Any:
+        """An architecture drawn, by ``rng``, from what the trainer has learnt."""
+
+    def images(
+        self, split: Literal["train", "valid"], indices: Indices, *, augmented: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Images (batch, channels, height, width), normalised, and labels (batch,)."""
+
+    def evaluate(
+        self,
+        mixtures: Sequence[Mixture],
+        *,
+        batch_statistics: bool,
+        augmented: bool = False,
+        indices: Indices | None = None,
+        batch: int = BATCH,
+    ) -> list[Evaluation]:
+        """Accuracy and loss under each mixture, on the very same validation images.
+
+        indices: of the images, all where it is None; batch: of a forward pass. With
+        ``batch_statistics`` batch norm goes by each batch, without it by running statistics, where
+        the supernet keeps them. Nothing of the supernet changes.
+        """
+
+    def network(self, architecture: Any, *, seed: int) -> nn.Module:
+        """A new stand-alone network of the supernet's shape, with weights drawn from the seed."""
+
+    def constrain(self, constraint: Callable[[Mixture], Mixture] | None) -> None:
+        """Change every mixture that weights are trained under from now on; None ends that.
+
+        ``harness.supernets.decisions.Decisions`` is such a constraint.
+        """
+
+    def tuning(self, *, learning_rate: float, train_alpha: bool) -> Callable[[int], int]:
+        """Go on training: what is given back trains for so many epochs and says in how many steps.
+
+        At a constant learning rate and from fresh momentum, by the rules of the training otherwise;
+        ``train_alpha`` lets the trainer go on with its architecture parameters. Raises
+        NotApplicable for a supernet that is not to be trained.
+        """
+
+    def snapshot(self) -> Callable[[], None]:
+        """Keep this moment: what is given back goes back to it, any number of times.
+
+        Weights, the trainer's state and the constraint come back, momentum does not.
+        """
 
 
 @dataclass(frozen=True)

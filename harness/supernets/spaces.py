@@ -50,8 +50,9 @@ class SupernetOptions:
         by and channels are shuffled (PC-DARTS). 1 mixes all.
     skip_dropout: rate of dropout behind skip connections at the start; the supernet's
         ``set_skip_dropout`` changes it (P-DARTS).
-    candidates: group name -> for each row the candidates left, in the space's order, equally many
-        a row (P-DARTS, progressive DrNAS); the groups not named keep all.
+    candidates: group name -> for each row the candidates left, in the space's order (P-DARTS,
+        progressive DrNAS); equally many a row unless the group is ragged; the groups not named keep
+        all.
     combiner: makes the module that joins a mixed edge's candidates in place of their weighted sum;
         called as ``combiner(site)``, its module as ``module(outputs, weights)`` with a list of
         (batch, channels, height, width) and the row's weights (candidates,).
@@ -103,7 +104,8 @@ class SupernetSpace(SearchSpace[A]):
     def one_hot(self, architecture: A) -> tuple[NDArray[np.float64], ...]:
         """The weights by which the supernet computes an architecture, of the groups' shapes.
 
-        Each kept candidate has weight 1, everything else 0; a row that is dropped is all zeros.
+        Each kept candidate has weight 1, everything else 0, places without a candidate among them;
+        a row that is dropped is all zeros.
         """
 
     def share_of_skips(self, architecture: A) -> float:
@@ -141,10 +143,12 @@ def narrowed(
 
 
 def _checked(group: ChoiceGroup, rows: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-    if len(rows) != len(group.rows) or len({len(row) for row in rows}) != 1:
+    uneven = len({len(row) for row in rows}) != 1 and not group.ragged
+    if len(rows) != len(group.rows) or uneven:
+        equally = "some candidates" if group.ragged else "equally many candidates"
         raise NotApplicable(
             f"the choice group {group.name!r} has {len(group.rows)} rows, each of which is to be "
-            "left with equally many candidates"
+            f"left with {equally}"
         )
     for name, row, known in zip(group.rows, rows, group.candidates, strict=True):
         if row != tuple(each for each in known if each in row) or len(row) < group.keep:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import NotApplicable
 from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams
 from harness.spaces import NetworkShape
@@ -202,6 +203,7 @@ class SupernetTrainer(ABC):
         Scores are the odds of a row's candidates, of which the kept ones are drawn without
         replacement; equal scores give uniform draws. Which edges stay is the space's rule.
         """
+        # NaN, of what a row does not have or has no more, stays NaN and is never taken.
         logits = [np.log(np.maximum(rows, np.finfo(np.float64).tiny)) for rows in self.scores()]
         noisy = [rows + rng.gumbel(size=rows.shape) for rows in logits]
         return self.context.space.discretise(noisy, self.edge_scores())
@@ -232,7 +234,8 @@ class TrainerMethod:
     NotApplicable where the method is not defined on the space. frame: the published training
     frame where it differs from the protocol's, by field name, used in protocols with
     ``published-frames``; per space name, ``""`` for all others. trains: whether there is anything
-    to train; without it the frame's epochs are left out.
+    to train; without it the frame's epochs are left out. ragged_rows: whether it is defined where
+    rows of a choice group have different numbers of candidates.
     """
 
     summary: str
@@ -244,7 +247,19 @@ class TrainerMethod:
     )
     frame: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trains: bool = True
+    ragged_rows: bool = False
     optimises: str = ""
     cost: str = ""
     memory: str = ""
     version: int = 1
+
+    def supernet_options(self, space: AnySupernetSpace, settings: Any) -> SupernetOptions:
+        """``options``. Raises NotApplicable for ragged rows too, where it is not defined there."""
+        for group in space.choice_groups:
+            if group.ragged and not self.ragged_rows:
+                raise NotApplicable(
+                    f"this trainer is defined where all rows have equally many candidates; those "
+                    f"of {group.name!r} in {space.name} have {min(group.widths)} to "
+                    f"{max(group.widths)}"
+                )
+        return self.options(space, settings)

@@ -140,7 +140,7 @@ def _fresh_supernet(
 
     rng = stream(recipe.seed, recipe.space, "supernet weights")
     with torch_seeded(int(rng.integers(2**63))):
-        return space.supernet(recipe.shape, method.options(space, settings))
+        return space.supernet(recipe.shape, method.supernet_options(space, settings))
 
 
 def _streams(recipe: SupernetRecipe, device: torch.device) -> Streams:

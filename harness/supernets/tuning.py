@@ -9,7 +9,7 @@ import torch
 
 from harness.supernets.data import SeedBatches
 from harness.supernets.driver import Driver
-from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.trainers import SupernetTrainer
 from harness.training.sgd import sgd
 
 
@@ -18,35 +18,44 @@ class Tuning:
 
     Batches, clipping and weight decay are those of the search, under the trainer's ``constraint``.
     Trainers that change along the epochs stay as they were at the end. ``train_alpha`` lets the
-    trainer go on updating its architecture parameters. epochs: how many were trained so far.
+    trainer go on updating its architecture parameters. batches: the selection's; those of tuning
+    begin anew with each ``Tuning``.
     """
 
     def __init__(
-        self, trained: TrainedSupernet, *, learning_rate: float, train_alpha: bool
+        self,
+        trainer: SupernetTrainer,
+        batches: SeedBatches,
+        *,
+        learning_rate: float,
+        train_alpha: bool,
     ) -> None:
-        self._trained = trained
         self._learning_rate = learning_rate
         self._train_alpha = train_alpha
-        self.epochs = 0
-        self.steps = 0
-        trainer, context = trained.trainer, trained.trainer.context
+        context = trainer.context
+        self._following = context.frame.epochs
         trainer.optimizer = sgd(trainer.supernet.parameters(), context.frame)
         # The trainer draws from the streams of its context, so those are set at each epoch.
-        streams = replace(context.streams, parts=(*trained.streams.parts, "tuning"))
+        streams = replace(context.streams, parts=(*batches.streams.parts, "tuning"))
         self._driver = Driver(
-            trainer, SeedBatches(trained.data, streams), "the supernet that is tuned"
+            trainer, SeedBatches(batches.data, streams), "the supernet that is tuned"
         )
 
-    def run(self, epochs: int) -> None:
-        """Train for so many epochs more. Raises HarnessError where a loss is no finite number."""
+    def run(self, epochs: int) -> int:
+        """Train for so many epochs more; how many steps that took.
+
+        Raises HarnessError where a loss is no finite number.
+        """
+        steps = 0
         for _ in range(epochs):
             losses = self._driver.epoch(
-                self._trained.frame.epochs + self.epochs,
+                self._following,
                 learning_rate=self._learning_rate,
                 train_alpha=self._train_alpha,
             )
-            self.steps += len(losses)
-            self.epochs += 1
+            steps += len(losses)
+            self._following += 1
+        return steps
 
 
 class Snapshot:
@@ -55,11 +64,11 @@ class Snapshot:
     Momentum is no part of it: what is tuned from here begins with a fresh optimiser.
     """
 
-    def __init__(self, trained: TrainedSupernet) -> None:
-        self._trainer = trained.trainer
-        self._constraint = trained.trainer.constraint
-        self._weights = deepcopy(trained.supernet.state_dict())
-        self._state = deepcopy(trained.trainer.state_dict())
+    def __init__(self, trainer: SupernetTrainer) -> None:
+        self._trainer = trainer
+        self._constraint = trainer.constraint
+        self._weights = deepcopy(trainer.supernet.state_dict())
+        self._state = deepcopy(trainer.state_dict())
 
     def restore(self) -> None:
         """Everything as it was when the snapshot was taken."""

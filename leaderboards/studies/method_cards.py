@@ -252,7 +252,7 @@ def _refusals(trainer: TrainerMethod, settings: Any) -> list[str]:
         if not isinstance(space, SupernetSpace):
             continue
         try:
-            trainer.options(space, settings)
+            trainer.supernet_options(space, settings)
         except NotApplicable as error:
             refused.setdefault(str(error).replace(name, "this space"), []).append(name)
     return [f"- Not defined on {', '.join(names)}: {why}" for why, names in refused.items()]

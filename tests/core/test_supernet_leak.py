@@ -16,7 +16,8 @@ from harness.conformance.checks import reachable
 from harness.datasets import ImageDataset, Split
 from harness.resources import Workshop
 from harness.runs.runner import execute
-from harness.supernets.selectors import SelectorMethod, TrainedSupernet
+from harness.supernets.copies import SupernetCopy
+from harness.supernets.selectors import SelectorMethod
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 from tests.core.supernet_suites import CELLS, TRAINED, method, specs, write
@@ -59,9 +60,9 @@ SELECTORS = ("darts+perturbation", "darts+sampling", "untrained+proxy-sampling")
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[TrainedSupernet]:
+def given(monkeypatch: pytest.MonkeyPatch) -> list[SupernetCopy]:
     """What every selector is given, noted before it selects."""
-    noted: list[TrainedSupernet] = []
+    noted: list[SupernetCopy] = []
     load = registry.load
 
     def watched(kind: str, name: str, contract: type[Any]) -> Any:
@@ -69,7 +70,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[TrainedSupernet]:
         if not isinstance(found, SelectorMethod):
             return found
 
-        def select(trained: TrainedSupernet, settings: Any) -> Any:
+        def select(trained: SupernetCopy, settings: Any) -> Any:
             noted.append(trained)
             return found.select(trained, settings)
 
@@ -110,7 +111,7 @@ def test_no_test_image_or_column_is_read_before_the_selection(
 
 
 def test_a_selector_cannot_reach_a_test_number_from_what_it_is_given(
-    tmp_path: Path, given: list[TrainedSupernet]
+    tmp_path: Path, given: list[SupernetCopy]
 ) -> None:
     workshop = Workshop()
     suite = write(tmp_path, method("darts"), supernets=CELLS + TRAINED)
@@ -130,7 +131,7 @@ def test_a_selector_cannot_reach_a_test_number_from_what_it_is_given(
 
 
 def test_only_a_sentinel_that_says_so_is_told_the_truth(
-    tmp_path: Path, given: list[TrainedSupernet]
+    tmp_path: Path, given: list[SupernetCopy]
 ) -> None:
     workshop = Workshop()
     suite = write(tmp_path, method("untrained+random"), method("untrained+oracle"))

@@ -24,10 +24,10 @@ from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, TOY_FRAME, toy_dataset, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.runs.methods import load_method
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import Batch, SupernetData
 from harness.supernets.hessian import batch_diagonal
 from harness.supernets.methods import SupernetMethod, split_settings
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.trainers import Step
 from tests.methods.trainings import (
     CPU,
@@ -332,12 +332,12 @@ def test_the_noise_of_operations_is_no_rise_of_eq_19() -> None:
 
 
 @pytest.fixture
-def searched(monkeypatch: pytest.MonkeyPatch) -> TrainedSupernet:
+def searched(monkeypatch: pytest.MonkeyPatch) -> SupernetCopy:
     monkeypatch.setattr(registry, "load", lambda kind, name, contract: SYNFLOW)
     return train_toy(balenas.TRAINER, seed=0)
 
 
-def test_one_sample_is_that_sample(searched: TrainedSupernet) -> None:
+def test_one_sample_is_that_sample(searched: SupernetCopy) -> None:
     found = balenas_tf.select(searched, balenas_tf.TrainingFreeSettings(samples=1))
     again = train_toy(balenas.TRAINER, seed=0)
     # The scorer takes its first numbers to seed itself and to draw its batch.
@@ -347,7 +347,7 @@ def test_one_sample_is_that_sample(searched: TrainedSupernet) -> None:
     assert found.costs["proxy-evaluations"] == 1
 
 
-def test_of_a_sample_the_best_is_taken_and_each_is_scored_once(searched: TrainedSupernet) -> None:
+def test_of_a_sample_the_best_is_taken_and_each_is_scored_once(searched: SupernetCopy) -> None:
     found = balenas_tf.select(searched, balenas_tf.TrainingFreeSettings(samples=60))
     assert found.costs["architectures-drawn"] == 60
     assert found.costs["proxy-evaluations"] == found.costs["distinct-architectures"] <= 27
@@ -366,20 +366,20 @@ def test_samples_are_the_selectors_whatever_trainer_has_learnt() -> None:
         assert of_selector == {"samples": 10, "batch": 8}
 
 
-def test_a_sample_of_nothing_is_refused(searched: TrainedSupernet) -> None:
+def test_a_sample_of_nothing_is_refused(searched: SupernetCopy) -> None:
     for samples, batch in ((0, 0), (-3, 0), (10, -1)):
         given = balenas_tf.TrainingFreeSettings(samples=samples, batch=batch)
         with pytest.raises(HarnessError, match=f"given {samples} and {batch}"):
             balenas_tf.select(searched, given)
 
 
-def test_duplicates_are_dropped_or_scored_again(searched: TrainedSupernet) -> None:
+def test_duplicates_are_dropped_or_scored_again(searched: SupernetCopy) -> None:
     settings = balenas_tf.TrainingFreeSettings(samples=30, keep_duplicates=True)
     found = balenas_tf.select(searched, settings)
     assert found.costs["proxy-evaluations"] == 30 > found.costs["distinct-architectures"]
 
 
-def test_draws_follow_the_gaussian(searched: TrainedSupernet) -> None:
+def test_draws_follow_the_gaussian(searched: SupernetCopy) -> None:
     trainer: Any = searched.trainer
     rng = np.random.default_rng(0)
     logs = np.log([trainer.draw_scores(rng)[0] for _ in range(4000)])
@@ -397,7 +397,7 @@ def test_a_trainer_without_a_distribution_is_refused() -> None:
         balenas_tf.select(trained, balenas_tf.TrainingFreeSettings())
 
 
-def test_the_mean_decides(searched: TrainedSupernet) -> None:
+def test_the_mean_decides(searched: SupernetCopy) -> None:
     set_alpha(searched.trainer, [[0.0, 0.1, 0.2], [0.3, 0.1, 0.2], [0.0, 0.5, 0.2]])
     found = magnitude.SELECTOR.select(searched, magnitude.MagnitudeSettings())
     assert found.architecture == (2, 0, 1)

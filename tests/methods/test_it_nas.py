@@ -22,7 +22,7 @@ from adapters.trainers.it_nas.settings import ItNasSettings
 from harness.conformance.toy_supernet import TOY_FRAME, TOY_SHAPE, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.randomness.on_torch import torch_seeded
-from harness.supernets.selectors import TrainedSupernet
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
 
@@ -227,15 +227,9 @@ def test_it_trains_every_space_and_the_indicator_selects(
     assert found.costs["least-margin"] >= 0
 
 
-def as_given(trained: Any) -> TrainedSupernet:
+def as_given(trained: Any) -> SupernetCopy:
     toy = train_toy(darts.TRAINER, seed=0, frame=replace(TOY_FRAME, epochs=1))
-    return replace(
-        toy,
-        space=trained.space,
-        supernet=trained.supernet,
-        trainer=trained.trainer,
-        shape=trained.recipe.shape,
-    )
+    return SupernetCopy(trained.trainer, toy.data, toy.streams)
 
 
 def test_the_importance_is_the_mean_over_images_and_cells_by_hand() -> None:

@@ -13,8 +13,9 @@ import torch
 from adapters.trainers.differentiable.darts import TRAINER as DARTS
 from adapters.trainers.differentiable.darts import AlphaTrainer
 from harness import registry
+from harness.conformance.checks import check_refusal
 from harness.conformance.small_trainings import SMALL_SHAPE, SmallTraining
-from harness.conformance.toy_supernet import ToySpace, toy_dataset
+from harness.conformance.toy_supernet import RaggedToySpace, ToySpace, toy_dataset
 from harness.conformance.trainers import TrainerConformance
 from harness.errors import NotApplicable
 from harness.spaces import NetworkShape
@@ -68,6 +69,49 @@ class TestEveryTrainer(TrainerConformance):
     @pytest.fixture
     def spaces(self) -> list[AnySupernetSpace]:
         return [ToySpace()]
+
+
+UNEVEN = {
+    # They leave each row with a share of its candidates, the same for all rows.
+    "drnas-progressive",
+    "p-darts",
+    "sanas-p",
+    # The toy's supernet cannot drop paths.
+    "r-darts-dp",
+}
+"""Trainers that are not defined on the ragged toy."""
+WHOLE = {"partial_channels": 1}
+"""The toy has no partial channels; the edge weights of PC-DARTS are there without them."""
+
+
+class TestWhereRowsHaveDifferentWidths(TestEveryTrainer):
+    """On the toy whose edges have one, two and three candidates."""
+
+    @pytest.fixture(params=[name for name in TRAINERS if name not in UNEVEN])
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def space(self, name: str) -> AnySupernetSpace:
+        return RaggedToySpace()
+
+    @pytest.fixture
+    def settings(self, name: str, trainer: TrainerMethod) -> Any:
+        given = small_settings.TRAINERS.get(name, {})
+        return trainer.settings(**given, **(WHOLE if name in ("pc-darts", "sanas-pc") else {}))
+
+
+@pytest.mark.parametrize("name", sorted(UNEVEN))
+def test_a_trainer_that_wants_equally_many_candidates_says_so(name: str) -> None:
+    trainer = registry.load("trainers", name, TrainerMethod)
+    settings = trainer.settings(**small_settings.TRAINERS.get(name, {}))
+    training = SmallTraining(trainer, settings, space=RaggedToySpace())
+    said = "equally many candidates; those of 'cell' in ragged-toy have 1 to 3"
+    with pytest.raises(
+        NotApplicable, match="cannot drop paths" if name == "r-darts-dp" else said
+    ) as caught:
+        training.made()
+    check_refusal(caught.value)
 
 
 class DrawsGlobally(AlphaTrainer):

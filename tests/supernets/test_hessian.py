@@ -15,18 +15,18 @@ from harness.diagnoses.shuffling import edge_shuffling
 from harness.errors import NotApplicable
 from harness.supernets import hessian
 from harness.supernets.agreement import mean_tau, taus
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.hessian import dominant_eigenvalue
 from harness.supernets.network import Mixture
-from harness.supernets.selectors import TrainedSupernet
 from tests.supernets.toys import linear, operations
 
 
 @pytest.fixture(scope="module")
-def trained() -> TrainedSupernet:
+def trained() -> SupernetCopy:
     return train_toy(darts.TRAINER, seed=0)
 
 
-def dense(trained: TrainedSupernet) -> np.ndarray[Any, Any]:
+def dense(trained: SupernetCopy) -> np.ndarray[Any, Any]:
     """The Hessian by torch's own function, shape (9, 9)."""
     images, labels = trained.data.valid.images[:32], trained.data.valid.labels[:32]
     trained.supernet.train()
@@ -41,7 +41,7 @@ def dense(trained: TrainedSupernet) -> np.ndarray[Any, Any]:
 
 
 def test_eigenvalue_equals_that_of_the_dense_hessian(
-    trained: TrainedSupernet, monkeypatch: pytest.MonkeyPatch
+    trained: SupernetCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Far from alpha = 0, where curvature has no symmetry left.
     with torch.no_grad():
@@ -57,7 +57,7 @@ def test_eigenvalue_equals_that_of_the_dense_hessian(
     assert expected[-1] > 2 * abs(expected[-2]), "else the test could not tell which was found"
 
 
-def test_measuring_leaves_no_trace(trained: TrainedSupernet) -> None:
+def test_measuring_leaves_no_trace(trained: SupernetCopy) -> None:
     trainer, supernet = trained.trainer, trained.supernet
     streams = (trained.generator, trainer.context.generator)
     before = [each.clone() for each in supernet.state_dict().values()]

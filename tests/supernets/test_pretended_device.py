@@ -27,8 +27,9 @@ from harness.proxies.contract import Proxy
 from harness.proxies.study import ProxyStudy
 from harness.randomness.streams import stream
 from harness.spaces import SearchSpace
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.hessian import dominant_eigenvalue
-from harness.supernets.selectors import SelectorMethod, TrainedSupernet
+from harness.supernets.selectors import SelectorMethod
 from harness.supernets.trainers import TrainerMethod
 from harness.tables.building.build import train_repeatably
 from harness.tables.building.plan import BuildPlan
@@ -107,7 +108,7 @@ def test_what_torch_allows_is_allowed(device: torch.device) -> None:
 
 def trained_there(
     name: str, device: torch.device, root: Path, *, cut: tuple[int, ...] = ()
-) -> TrainedSupernet:
+) -> SupernetCopy:
     trainer = registry.load("trainers", name, TrainerMethod)
     given = dict(small_settings.TRAINERS.get(name, {}))
     if "alpha_from_epoch" in {field.name for field in dataclasses.fields(trainer.settings)}:

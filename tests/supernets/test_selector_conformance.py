@@ -14,9 +14,13 @@ import torch
 from harness import registry
 from harness.conformance.selectors import SelectorConformance, Truth
 from harness.conformance.small_trainings import SmallTraining
+from harness.conformance.toy_supernet import RaggedToySpace
 from harness.errors import NotApplicable
 from harness.settings import make_settings
-from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.choices import only_present
+from harness.supernets.copies import SupernetCopy
+from harness.supernets.selectors import Selection, SelectorMethod, margins
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from tests import small_settings
 
@@ -60,58 +64,80 @@ class TestEverySelector(SelectorConformance):
         return (lambda: ((0, 1, 2), [np.eye(3)])) if name == "oracle" else None
 
 
+class TestWhereRowsHaveDifferentWidths(TestEverySelector):
+    """On the toy whose edges have one, two and three candidates."""
+
+    @pytest.fixture
+    def space(self) -> AnySupernetSpace:
+        return RaggedToySpace()
+
+    @pytest.fixture
+    def settings(self, name: str, selector: SelectorMethod) -> Any:
+        given = dict(small_settings.SELECTORS.get(name, {}))
+        if name in ("perturbation", "progressive-magnitude"):
+            # An edge with one candidate is decided at once: one pause is left, the shorter one.
+            given["tuning_epochs"] = 2
+        return make_settings(name, selector.settings, given)
+
+    @pytest.fixture
+    def truth(self, name: str) -> Truth | None:
+        best = (0, 1, 0)
+        scores = only_present(RaggedToySpace().choice_groups, [np.eye(3)[list(best)]])
+        return (lambda: (best, scores)) if name == "oracle" else None
+
+
 @dataclass(frozen=True)
 class NoSettings:
     """A selector without settings."""
 
 
-def good(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def good(given: SupernetCopy, settings: NoSettings) -> Selection:
     """Magnitude, with nothing that a suite could find."""
     scores = [np.array(rows) for rows in given.trainer.scores()]
     found = given.space.discretise(scores)
     return Selection(found, scores, margins(given.space.choice_groups, scores), {"passes": 1.0})
 
 
-def draws_globally(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def draws_globally(given: SupernetCopy, settings: NoSettings) -> Selection:
     scores = [np.random.rand(3, 3)]  # noqa: NPY002
     found = given.space.discretise(scores)
     return Selection(found, scores, margins(given.space.choice_groups, scores))
 
 
-def changes_weights(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def changes_weights(given: SupernetCopy, settings: NoSettings) -> Selection:
     with torch.no_grad():
         next(given.supernet.parameters()).add_(1)
     return good(given, settings)
 
 
-def leaves_evaluation_mode(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def leaves_evaluation_mode(given: SupernetCopy, settings: NoSettings) -> Selection:
     given.supernet.eval()
     return good(given, settings)
 
 
-def scores_infinitely(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def scores_infinitely(given: SupernetCopy, settings: NoSettings) -> Selection:
     return replace(good(given, settings), scores=[np.full((3, 3), np.inf)])
 
 
-def forgets_margins(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def forgets_margins(given: SupernetCopy, settings: NoSettings) -> Selection:
     return replace(good(given, settings), margins=(np.zeros(3),))
 
 
-def counts_in_integers(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def counts_in_integers(given: SupernetCopy, settings: NoSettings) -> Selection:
     return replace(good(given, settings), costs={"passes": 1})
 
 
-def answers_with_a_list(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def answers_with_a_list(given: SupernetCopy, settings: NoSettings) -> Selection:
     found = good(given, settings)
     return replace(found, architecture=list(found.architecture))
 
 
-def reports_percent(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def reports_percent(given: SupernetCopy, settings: NoSettings) -> Selection:
     given.report("selecting", 50.0)
     return good(given, settings)
 
 
-def refuses_at_length(given: TrainedSupernet, settings: NoSettings) -> Selection:
+def refuses_at_length(given: SupernetCopy, settings: NoSettings) -> Selection:
     if np.ptp(given.trainer.scores()[0]) == 0:
         raise NotApplicable("all candidates are equal\nto this trainer")
     return good(given, settings)
@@ -135,7 +161,7 @@ def refuses_at_length(given: TrainedSupernet, settings: NoSettings) -> Selection
 def test_the_suite_finds_faults(faulty: Any, check: str, tmp_path: Path) -> None:
     darts = registry.load("trainers", "darts", TrainerMethod)
 
-    def give(by: TrainerMethod = darts) -> TrainedSupernet:
+    def give(by: TrainerMethod = darts) -> SupernetCopy:
         training = SmallTraining(by, by.settings(), name=by.summary)
         return training.to_select(training.run(tmp_path), seed=0)
 

@@ -31,11 +31,11 @@ from harness import registry
 from harness.conformance.toy_supernet import OPERATIONS, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.settings import make_settings
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
-from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
+from harness.supernets.selectors import Selection, SelectorMethod, margins
 from harness.supernets.spaces import SupernetOptions
-from harness.supernets.tuning import Snapshot
 from tests.supernets.toys import INPUTS, linear, operations
 
 SPACE = ToySpace()
@@ -66,7 +66,7 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "load", load)
 
 
-def run(selector: SelectorMethod, trained: TrainedSupernet, **given: Any) -> Selection:
+def run(selector: SelectorMethod, trained: SupernetCopy, **given: Any) -> Selection:
     return selector.select(trained, make_settings("selector", selector.settings, given))
 
 
@@ -164,12 +164,12 @@ def test_rows_that_were_not_measured_are_decided_by_the_trainer() -> None:
 
 def test_a_snapshot_brings_everything_back_twice() -> None:
     trained = train_toy(darts.TRAINER, seed=0)
-    snapshot = Snapshot(trained)
+    restore = trained.snapshot()
     before = repr((trained.supernet.state_dict(), trained.trainer.state_dict()))
     for _ in range(2):
         run(perturbation.SELECTOR, trained, tuning_epochs=1)
         assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) != before
-        snapshot.restore()
+        restore()
         assert repr((trained.supernet.state_dict(), trained.trainer.state_dict())) == before
         assert trained.trainer.constraint is None
 
@@ -178,7 +178,7 @@ def test_a_snapshot_brings_everything_back_twice() -> None:
 
 
 def accuracies(
-    trained: TrainedSupernet, *, batch_statistics: bool, batch: int = 128
+    trained: SupernetCopy, *, batch_statistics: bool, batch: int = 128
 ) -> dict[Any, float]:
     """Of every architecture on the whole validation split of 128 images."""
     return {
@@ -273,7 +273,7 @@ def test_zero_cost_pt_refuses_a_proxy_that_watches_layers(proxy: str) -> None:
         run(zero_cost_pt.SELECTOR, _nas_bench_201(), proxy=proxy, proposals=1, batch=8)
 
 
-def _nas_bench_201() -> TrainedSupernet:
+def _nas_bench_201() -> SupernetCopy:
     space = cast("ToySpace", NAS_BENCH_201)
     return train_toy(replace(fixed_alpha.TRAINER, trains=False), seed=0, space=space)
 

@@ -20,8 +20,8 @@ from adapters.trainers.differentiable import fixed_alpha
 from harness.conformance.toy_supernet import TOY_FRAME, ToySpace, train_toy
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.network import Mixture, Supernet
-from harness.supernets.selectors import TrainedSupernet
 from harness.supernets.spaces import SupernetOptions
 
 EDGES = ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
@@ -123,7 +123,7 @@ class LinearSupernet(Supernet):
 
 def linear(
     *groups: ChoiceGroup, values: Sequence[Any], name: str = "linear", seed: int = 0
-) -> TrainedSupernet:
+) -> SupernetCopy:
     """A uniform mixture over candidates of these values, in the groups' shapes.
 
     All images are of class 0; the difficulties of the 128 validation images are evenly spread

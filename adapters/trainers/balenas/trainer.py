@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from adapters.trainers.differentiable.unrolled import next_weights, unrolled_gra
 from harness.errors import HarnessError
 from harness.settings import setting
 from harness.supernets.choices import Scores
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, as_scores, blocks
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 PRESETS = {"vadam": (1.0, 1.0), "weight-decay-matched": (25.0, 25.0)}
@@ -144,16 +144,22 @@ class BalenasTrainer(AlphaTrainer):
                 + sigma.double().cpu() * torch.from_numpy(rng.standard_normal(tuple(mean.shape)))
                 for mean, sigma in zip(self._alphas, self.posterior.deviations(), strict=True)
             ]
-            return [rows.numpy() for rows in self.relaxed(drawn)]
+            return as_scores(self.supernet.groups, self.relaxed(drawn))
 
     def measurements(self) -> dict[str, float]:
         """alpha-sigma: the mean deviation. alpha-signal: how far means of a row lie apart, as the
         root mean square about the row's mean; a search far below sigma was a search on noise."""
+        deviations = self.posterior.deviations()
         with torch.no_grad():
-            sigma = torch.cat([each.reshape(-1) for each in self.posterior.deviations()])
-            apart = [mean - mean.mean(1, keepdim=True) for mean in self._alphas]
+            sigma = torch.cat([each.reshape(-1) for each in self._blocks(deviations)])
+            apart = [rows - rows.mean(-1, keepdim=True) for rows in self._blocks(self._alphas)]
             signal = torch.cat([each.reshape(-1) for each in apart]).square().mean().sqrt()
         return {"alpha-sigma": float(sigma.mean()), "alpha-signal": float(signal)}
+
+    def _blocks(self, values: Sequence[Tensor]) -> list[Tensor]:
+        """What there are candidates for, of every group."""
+        pairs = zip(self.supernet.groups, values, strict=True)
+        return [part for group, matrix in pairs for part in blocks(group, matrix)]
 
 
 def _options(given: BalenasSettings, train_images: int) -> VadamOptions:
@@ -194,6 +200,7 @@ TRAINER = TrainerMethod(
     "Vadam as in emtiyaz/vadam",
     settings=BalenasSettings,
     create=BalenasTrainer,
+    ragged_rows=True,
     optimises="weights on train, mean and deviation of alpha on valid, in turn, both at draws",
     cost="that of DARTS, the update of alpha once for each draw",
     memory="that of DARTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from adapters.trainers.differentiable.unrolled import present_gradient, unrolled
 from harness.settings import setting
 from harness.supernets.choices import Scores
 from harness.supernets.data import Batch
-from harness.supernets.network import Mixture, Supernet
+from harness.supernets.network import Mixture, Supernet, as_scores, masked
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
 
 
@@ -39,7 +40,8 @@ class AlphaTrainer(SupernetTrainer):
     """Architecture parameters with an optimiser of their own: what DARTS and its kin share.
 
     ``relaxed`` turns alpha into the candidates' weights; a method that relaxes differently
-    overrides it, or ``mixture`` where drawing is involved.
+    overrides it, or ``mixture`` where drawing is involved. Where a row has no such candidate, alpha
+    counts for nothing and never changes but for its weight decay.
     """
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
@@ -74,7 +76,8 @@ class AlphaTrainer(SupernetTrainer):
 
     def relaxed(self, alphas: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Softmax over the candidates of each row."""
-        return tuple(torch.softmax(alpha, dim=-1) for alpha in alphas)
+        logits = masked(self.supernet.groups, alphas, -math.inf)
+        return tuple(torch.softmax(rows, dim=-1) for rows in logits)
 
     def mixture(self) -> Mixture:
         return Mixture(self.relaxed(self._alphas))
@@ -107,7 +110,7 @@ class AlphaTrainer(SupernetTrainer):
 
     def scores(self) -> Scores:
         with torch.no_grad():
-            return [rows.double().cpu().numpy() for rows in self.relaxed(self._alphas)]
+            return as_scores(self.supernet.groups, self.relaxed(self._alphas))
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -127,6 +130,7 @@ TRAINER = TrainerMethod(
     source="Liu, Simonyan and Yang, DARTS, ICLR 2019; code quark0/darts",
     settings=AlphaSettings,
     create=AlphaTrainer,
+    ragged_rows=True,
     optimises="weights on train, alpha on valid, in turn",
     cost="two passes through all candidates; of second order one more, for the step ahead, and two "
     "of the central difference",

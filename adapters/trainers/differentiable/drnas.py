@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Dirichlet, kl_divergence
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.randomness.on_torch import torch_seeded
 from harness.settings import COUNT, check_ranges, setting
-from harness.supernets.choices import Scores
-from harness.supernets.network import Mixture
+from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.network import Mixture, as_scores, blocks, from_blocks, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerMethod
 
@@ -52,38 +53,41 @@ class DrnasTrainer(AlphaTrainer):
         )
 
     def mixture(self) -> Mixture:
-        return Mixture(tuple(self._drawn(self.concentration(each)) for each in self._alphas))
+        groups = self.supernet.groups
+        return Mixture(tuple(map(self._drawn, groups, map(self.concentration, self._alphas))))
 
-    def _drawn(self, concentration: Tensor) -> Tensor:
+    def _drawn(self, group: ChoiceGroup, concentration: Tensor) -> Tensor:
         """A differentiable draw. Torch's own takes no generator, so its seed is drawn from ours."""
         device = concentration.device
         seed = torch.randint(2**62, (), generator=self.context.generator, device=device)
         with torch_seeded(int(seed), device):
-            return torch.distributions.Dirichlet(concentration).rsample()
+            drawn = [Dirichlet(rows).rsample() for rows in blocks(group, concentration)]
+        return from_blocks(group, drawn)
 
     def settled_mixture(self) -> Mixture:
-        found = [self.concentration(alpha) for alpha in self._alphas]
+        found = masked(self.supernet.groups, list(map(self.concentration, self._alphas)), 0.0)
         return Mixture(tuple(rows / rows.sum(dim=1, keepdim=True) for rows in found))
 
     def set_alpha_gradients(self, step: Step) -> None:
         super().set_alpha_gradients(step)
         if self.settings.distance != "kl":
             return
-        for alpha in self._alphas:
-            divergence = self.settings.distance_scale * self._divergence(alpha)
+        for group, alpha in zip(self.supernet.groups, self._alphas, strict=True):
+            divergence = self.settings.distance_scale * self._divergence(group, alpha)
             (extra,) = torch.autograd.grad(divergence, alpha)
             alpha.grad = extra if alpha.grad is None else alpha.grad + extra
 
-    def _divergence(self, alpha: Tensor) -> Tensor:
+    def _divergence(self, group: ChoiceGroup, alpha: Tensor) -> Tensor:
         """Kullback-Leibler divergence from Dirichlet(1), summed over the rows."""
-        flat = torch.distributions.Dirichlet(torch.ones_like(alpha))
-        own = torch.distributions.Dirichlet(self.concentration(alpha))
-        return torch.distributions.kl_divergence(own, flat).sum()
+        parts = [
+            kl_divergence(Dirichlet(rows), Dirichlet(torch.ones_like(rows))).sum()
+            for rows in blocks(group, self.concentration(alpha))
+        ]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum()
 
     def scores(self) -> Scores:
         with torch.no_grad():
-            weights = self.settled_mixture().weights
-            return [rows.double().cpu().numpy() for rows in weights]
+            return as_scores(self.supernet.groups, self.settled_mixture().weights)
 
 
 def _options(space: AnySupernetSpace, settings: DrnasSettings) -> SupernetOptions:
@@ -96,6 +100,7 @@ TRAINER = TrainerMethod(
     source="Chen et al., DrNAS, ICLR 2021; code xiangning-chen/DrNAS",
     settings=DrnasSettings,
     create=DrnasTrainer,
+    ragged_rows=True,
     options=_options,
     frame={
         "nas-bench-201": {"epochs": 100},

@@ -32,6 +32,7 @@ TRAINER = TrainerMethod(
     source="Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICLR 2021, 4.3",
     settings=FixedAlphaSettings,
     create=FixedAlphaTrainer,
+    ragged_rows=True,
     optimises="weights on train, under the uniform mixture",
     cost="one pass through all candidates",
     memory="that of DARTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.settings import TEMPERATURE, check_ranges, setting
-from harness.supernets.network import Active, Mixture
+from harness.supernets.choices import ChoiceGroup
+from harness.supernets.network import Active, Mixture, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
@@ -80,13 +82,14 @@ class GumbelTrainer(AlphaTrainer):
         self.temperature = given.first_temperature + span * min(1.0, epoch / last)
 
     def mixture(self) -> Mixture:
-        drawn = [self._drawn(alpha) for alpha in self.alphas()]
+        groups = self.supernet.groups
+        drawn = [self._drawn(logits) for logits in masked(groups, self.alphas(), -math.inf)]
         weights, active = [], []
-        for group, soft in zip(self.supernet.groups, drawn, strict=True):
+        for group, soft in zip(groups, drawn, strict=True):
             hard = self.settings.hard if group.kind == "operation" else self.settings.hard_inputs
             if not hard:
                 weights.append(soft)
-                active.append(tuple(tuple(range(soft.shape[1])) for _ in range(soft.shape[0])))
+                active.append(tuple(tuple(range(width)) for width in group.widths))
                 continue
             chosen = soft.topk(group.keep, dim=1).indices
             one_hot = torch.zeros_like(soft).scatter_(1, chosen, 1.0)
@@ -94,7 +97,7 @@ class GumbelTrainer(AlphaTrainer):
             active.append(tuple(tuple(sorted(row)) for row in chosen.tolist()))
         return Mixture(
             tuple(weights),
-            _unless_all(active, weights),
+            _unless_all(active, groups),
             inactive_constant=self.settings.inactive_constant,
         )
 
@@ -130,13 +133,13 @@ class SnasTrainer(GumbelTrainer):
 
 
 def _unless_all(
-    active: Sequence[tuple[tuple[int, ...], ...]], weights: Sequence[Tensor]
+    active: Sequence[tuple[tuple[int, ...], ...]], groups: Sequence[ChoiceGroup]
 ) -> Active | None:
     """None where every candidate runs: the supernet then need not pick any."""
     whole = all(
-        len(row) == rows.shape[1]
-        for group, rows in zip(active, weights, strict=True)
-        for row in group
+        len(row) == width
+        for rows, group in zip(active, groups, strict=True)
+        for row, width in zip(rows, group.widths, strict=True)
     )
     return None if whole else tuple(active)
 
@@ -156,6 +159,7 @@ GDAS = TrainerMethod(
     source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
     settings=GdasSettings,
     create=GumbelTrainer,
+    ragged_rows=True,
     options=_options,
     frame={"nas-bench-201": _AUTODL, "darts": _NASNET, **_ONE_SHOT},
     optimises="weights on train, alpha on valid, in turn, each with a fresh draw",
@@ -168,6 +172,7 @@ SNAS = TrainerMethod(
     source="Xie et al., SNAS, ICLR 2019; temperatures and levels as in the code of DrNAS",
     settings=SnasSettings,
     create=SnasTrainer,
+    ragged_rows=True,
     options=_options,
     frame={"nas-bench-201": {"epochs": 100}},
     optimises="weights on train, alpha on valid, in turn; or both by one loss on train",

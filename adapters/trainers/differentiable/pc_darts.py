@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.settings import COUNT, check_ranges, setting
 from harness.supernets.choices import ChoiceGroup, Scores
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, as_scores
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
@@ -96,17 +94,15 @@ class PcDartsTrainer(AlphaTrainer):
 
     def scores(self) -> Scores:
         """Softmax of alpha times the weight of its edge, by which PC-DARTS derives its cell."""
+        groups = self.supernet.groups
         with torch.no_grad():
-            weights = self.relaxed(self._alphas[: len(self.supernet.groups)])
+            weights = self.relaxed(self._alphas[: len(groups)])
             edges: Sequence[Tensor | None] = self._edge_weights() or [None] * len(weights)
-            return [
-                _numbers(rows if edge is None else rows * edge[:, None])
+            found = [
+                rows if edge is None else rows * edge[:, None]
                 for rows, edge in zip(weights, edges, strict=True)
             ]
-
-
-def _numbers(rows: Tensor) -> NDArray[np.float64]:
-    return rows.double().cpu().numpy()
+            return as_scores(groups, found)
 
 
 def _same_node(group: ChoiceGroup, device: torch.device) -> Tensor:
@@ -137,6 +133,7 @@ TRAINER = TrainerMethod(
     source="Xu et al., PC-DARTS, ICLR 2020; code yuhuixu1993/PC-DARTS",
     settings=PcDartsSettings,
     create=PcDartsTrainer,
+    ragged_rows=True,
     options=_options,
     frame=FRAME,
     optimises="weights on train, alpha and edge weights on valid, in turn",

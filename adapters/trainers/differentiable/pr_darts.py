@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.errors import NotApplicable
 from harness.settings import COUNT, SHARE, TEMPERATURE, Range, check_ranges, setting
 from harness.supernets.choices import ChoiceGroup
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
@@ -94,13 +94,21 @@ class PrDartsTrainer(AlphaTrainer):
 
     def mixture(self) -> Mixture:
         gates = [self.gates(alpha + self._logistic(alpha)) for alpha in self.alphas()]
-        self._active = [self._drawn(each.detach()) for each in gates]
+        self._active = self._running([each.detach() for each in gates], self._drawn)
         return _straight_through(gates, self._active)
 
     def settled_mixture(self) -> Mixture:
         """Without noise and without passing over."""
         gates = [self.gates(alpha) for alpha in self.alphas()]
-        return _straight_through(gates, [self._best(alpha.detach()) for alpha in self.alphas()])
+        alphas = [alpha.detach() for alpha in self.alphas()]
+        return _straight_through(gates, self._running(alphas, self._best))
+
+    def _running(
+        self, values: Sequence[Tensor], choose: Callable[[Tensor], Tensor]
+    ) -> list[Tensor]:
+        """Which candidates run, 0 or 1, group by group; never one that a row does not have."""
+        groups = self.supernet.groups
+        return list(masked(groups, list(map(choose, masked(groups, values, -math.inf))), 0.0))
 
     def _logistic(self, like: Tensor) -> Tensor:
         generator = self.context.generator
@@ -169,7 +177,10 @@ def _kind(name: str) -> str:
 
 def _columns(group: ChoiceGroup, kind: str) -> Tensor:
     """1 where a candidate of the kind stands, shape (rows, candidates)."""
-    return torch.tensor([[float(_kind(name) == kind) for name in row] for row in group.candidates])
+    found = torch.zeros(group.shape)
+    for row, names in enumerate(group.candidates):
+        found[row, : len(names)] = torch.tensor([float(_kind(name) == kind) for name in names])
+    return found
 
 
 def _path(group: ChoiceGroup, probability: Tensor, runs: Tensor) -> Tensor:
@@ -208,6 +219,7 @@ TRAINER = TrainerMethod(
     "Search, NeurIPS 2020; code salesforce/PR-DARTS",
     settings=PrDartsSettings,
     create=PrDartsTrainer,
+    ragged_rows=True,
     options=_options,
     frame=_FRAME,
     optimises="weights on train, gates on valid with a regulariser, in turn, each freshly drawn",

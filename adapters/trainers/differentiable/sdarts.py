@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.settings import NOT_NEGATIVE, check_ranges, setting
 from harness.supernets.evaluation import undisturbed
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, masked
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 
@@ -65,11 +66,18 @@ class SdartsTrainer(AlphaTrainer):
 
     def perturbed(self, clean: Sequence[Tensor], radius: float, step: Step) -> list[Tensor]:
         """The weights under noise."""
-        return [self._noisy(rows, radius) for rows in clean]
+        return self._noisy(clean, radius)
 
-    def _noisy(self, rows: Tensor, radius: float) -> Tensor:
-        noise = torch.empty_like(rows).uniform_(-radius, radius, generator=self.context.generator)
-        return on_simplex(rows + noise)
+    def _noisy(self, clean: Sequence[Tensor], radius: float) -> list[Tensor]:
+        generator = self.context.generator
+        noise = [
+            torch.empty_like(rows).uniform_(-radius, radius, generator=generator) for rows in clean
+        ]
+        return self._on_simplex([rows + each for rows, each in zip(clean, noise, strict=True)])
+
+    def _on_simplex(self, moved: Sequence[Tensor]) -> list[Tensor]:
+        """Clamped and made to sum to 1; nothing goes to what a row does not have."""
+        return list(map(on_simplex, masked(self.supernet.groups, moved, -math.inf)))
 
 
 class SdartsAdvTrainer(SdartsTrainer):
@@ -78,7 +86,7 @@ class SdartsAdvTrainer(SdartsTrainer):
     def perturbed(self, clean: Sequence[Tensor], radius: float, step: Step) -> list[Tensor]:
         with undisturbed(self.supernet, batch_statistics=False):
             before = self._loss(step, clean)
-            found = [self._noisy(rows, radius) for rows in clean]
+            found = self._noisy(clean, radius)
             for _ in range(self.settings.attack_steps):
                 found = self._ascended(found, clean, radius, step)
             after = self._loss(step, found)
@@ -96,8 +104,8 @@ class SdartsAdvTrainer(SdartsTrainer):
         for leaf, gradient, first in zip(leaves, gradients, clean, strict=True):
             moved = leaf.detach() if gradient is None else leaf.detach() + size * gradient.sign()
             held = torch.minimum(torch.maximum(moved, first - radius), first + radius)
-            found.append(on_simplex(held))
-        return found
+            found.append(held)
+        return self._on_simplex(found)
 
     def _loss(self, step: Step, rows: Sequence[Tensor]) -> float:
         with torch.no_grad():
@@ -123,6 +131,7 @@ RANDOM = TrainerMethod(
     source=_SOURCE,
     settings=SdartsSettings,
     create=SdartsTrainer,
+    ragged_rows=True,
     frame=_FRAME,
     optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
     cost="two passes through all candidates",
@@ -134,6 +143,7 @@ ADVERSARIAL = TrainerMethod(
     source=_SOURCE,
     settings=SdartsAdvSettings,
     create=SdartsAdvTrainer,
+    ragged_rows=True,
     frame=_FRAME,
     optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
     cost="two passes, 7 more for the attack and two to judge it, through all candidates",

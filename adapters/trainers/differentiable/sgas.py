@@ -19,7 +19,7 @@ from adapters.trainers.differentiable.sgas_criteria import (
     without_none,
 )
 from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
-from harness.supernets.choices import ChoiceGroup, Scores
+from harness.supernets.choices import ChoiceGroup, Scores, only_present
 from harness.supernets.data import Batch
 from harness.supernets.decisions import Decisions
 from harness.supernets.evaluation import evaluate_each
@@ -207,7 +207,7 @@ class SgasTrainer(AlphaTrainer):
             unscored = group.columns_of("none") & settled.any()
             open_rows = np.where(unscored, np.nan, weights)
             found.append(np.where(settled[:, None], left.astype(np.float64), open_rows))
-        return found
+        return only_present(self.supernet.groups, found)
 
     def edge_scores(self) -> list[Rows | None] | None:
         """Decided edges first, then undecided ones by importance, then those that were cut."""
@@ -259,6 +259,7 @@ CRITERION_1 = TrainerMethod(
     source=_SOURCE,
     settings=SgasSettings,
     create=SgasTrainer,
+    ragged_rows=True,
     frame=_FRAME,
     optimises=_OPTIMISES,
     cost=_COST,
@@ -270,6 +271,7 @@ CRITERION_2 = TrainerMethod(
     source=_SOURCE,
     settings=Sgas2Settings,
     create=SgasTrainer,
+    ragged_rows=True,
     frame=_FRAME,
     optimises=_OPTIMISES,
     cost=_COST,

@@ -41,14 +41,14 @@ def latest(groups: Sequence[ChoiceGroup], found: Sequence[LiteTransformer]) -> A
 
     An edge that the pass left out is NaN.
     """
-    seen: dict[tuple[str, int], list[Tensor]] = {}
+    seen: dict[tuple[str, int], list[LiteTransformer]] = {}
     for each in found:
         if each.last is not None:
-            seen.setdefault((each.site.group, each.site.row), []).append(_spread(each, each.last))
+            seen.setdefault((each.site.group, each.site.row), []).append(each)
     attention: Attention = {}
     for group in groups:
         rows = {
-            row: torch.stack(cells).mean(0)
+            row: torch.stack([_spread(cell, group.shape[1]) for cell in cells]).mean(0)
             for (name, row), cells in seen.items()
             if name == group.name
         }
@@ -60,10 +60,12 @@ def latest(groups: Sequence[ChoiceGroup], found: Sequence[LiteTransformer]) -> A
     return attention
 
 
-def _spread(edge: LiteTransformer, row: Tensor) -> Tensor:
-    """An edge's attention with NaN for the candidates that have no token."""
-    given = row.double()
-    wide = given.new_full((len(given), 1 + len(edge.site.candidates)), float("nan"))
+def _spread(edge: LiteTransformer, width: int) -> Tensor:
+    """An edge's latest attention, (images, 1 + width), with NaN for what has no token."""
+    if edge.last is None:
+        raise TypeError("the latest pass left this edge out")
+    given = edge.last.double()
+    wide = given.new_full((len(given), 1 + width), float("nan"))
     return wide.index_copy(1, edge.places, given)
 
 

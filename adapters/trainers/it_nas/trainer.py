@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from adapters.trainers.it_nas.lite_transformer import LiteTransformer
 from adapters.trainers.it_nas.settings import ItNasSettings
 from harness.settings import COUNT, check_ranges
 from harness.supernets.choices import ChoiceGroup, Scores
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, as_scores, masked
 from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
 
@@ -78,14 +79,18 @@ class ItNasTrainer(SupernetTrainer):
     def mixture(self) -> Mixture:
         """Ones for operations: what they weigh is the transformers' affair."""
         device = self.context.device
-        return Mixture(
-            tuple(
-                torch.softmax(self._inputs[group.name], dim=-1)
-                if group.name in self._inputs
-                else torch.ones(group.shape, device=device)
-                for group in self.supernet.groups
-            )
-        )
+        groups = self.supernet.groups
+        weights = [
+            self._input_weights(group)
+            if group.name in self._inputs
+            else torch.ones(group.shape, device=device)
+            for group in groups
+        ]
+        return Mixture(masked(groups, weights, 0.0))
+
+    def _input_weights(self, group: ChoiceGroup) -> Tensor:
+        logits = masked([group], [self._inputs[group.name]], -math.inf)
+        return torch.softmax(logits[0], dim=-1)
 
     def settled_mixture(self) -> Mixture:
         return self.mixture()
@@ -120,13 +125,14 @@ class ItNasTrainer(SupernetTrainer):
         found = []
         for group in self.supernet.groups:
             if group.name in self._inputs:
-                rows = torch.softmax(self._inputs[group.name].detach(), dim=-1).double()
+                rows = self._input_weights(group)
             elif group.name in self._seen.total:
                 rows = self._seen.total[group.name][:, 1:] / self._seen.images
             else:
-                rows = torch.full(group.shape, 1 / (1 + group.shape[1]), dtype=torch.float64)
-            found.append(rows.cpu().numpy())
-        return found
+                shares = [1 / (1 + width) for width in group.widths]
+                rows = torch.tensor(shares, dtype=torch.float64)[:, None].repeat(1, group.shape[1])
+            found.append(rows)
+        return as_scores(self.supernet.groups, found)
 
     def measurements(self) -> dict[str, float]:
         """transformer-parameters-m: of all edges together, millions."""
@@ -176,6 +182,7 @@ TRAINER = TrainerMethod(
     source="IT-NAS: Integrating Lite-Transformer into NAS for Architecture Selection, 2022",
     settings=ItNasSettings,
     create=ItNasTrainer,
+    ragged_rows=True,
     options=options,
     optimises="weights and transformers on train, together",
     cost="one pass through all candidates, and their transformers",

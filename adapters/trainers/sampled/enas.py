@@ -13,7 +13,7 @@ from torch import Tensor
 from adapters.trainers.sampled.controller import Controller, Draw
 from harness.randomness.streams import stream
 from harness.settings import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges, setting
-from harness.supernets.choices import Scores
+from harness.supernets.choices import Scores, only_present
 from harness.supernets.data import Batch
 from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
@@ -158,7 +158,8 @@ class EnasTrainer(SupernetTrainer):
     def scores(self) -> Scores:
         space, rng = self.context.space, stream("enas", "scores")
         drawn = [space.one_hot(self.draw_architecture(rng)) for _ in range(_SCORING_DRAWS)]
-        return [np.mean(kept, axis=0) for kept in zip(*drawn, strict=True)]
+        means = [np.mean(kept, axis=0) for kept in zip(*drawn, strict=True)]
+        return only_present(space.choice_groups, means)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -183,6 +184,7 @@ TRAINER = TrainerMethod(
     "code AutoDL-Projects",
     settings=EnasSettings,
     create=EnasTrainer,
+    ragged_rows=True,
     options=_options,
     frame={
         "nas-bench-201": {

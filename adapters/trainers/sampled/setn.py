@@ -58,6 +58,7 @@ TRAINER = TrainerMethod(
     "code AutoDL-Projects",
     settings=SetnSettings,
     create=SetnTrainer,
+    ragged_rows=True,
     options=_options,
     frame={"nas-bench-201": {"epochs": 250, "weight_decay": 5e-4, "nesterov": True}},
     optimises="weights on train along one drawn cell, alpha on valid, in turn",

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.settings import setting
-from harness.supernets.choices import Scores
+from harness.supernets.choices import Scores, only_present
 from harness.supernets.decisions import one_hot_mixture
-from harness.supernets.network import Mixture
+from harness.supernets.network import Mixture, uniform
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
 
@@ -51,14 +50,12 @@ class SinglePathTrainer(SupernetTrainer):
 
     def settled_mixture(self) -> Mixture:
         """All candidates with equal weights: no architecture stands out yet."""
-        weights = tuple(
-            torch.full(group.shape, group.keep / group.shape[1], device=self.context.device)
-            for group in self.supernet.groups
-        )
-        return Mixture(weights)
+        device = self.context.device
+        return Mixture(tuple(uniform(group, group.keep, device) for group in self.supernet.groups))
 
     def scores(self) -> Scores:
-        return [np.zeros(group.shape) for group in self.context.space.choice_groups]
+        groups = self.context.space.choice_groups
+        return only_present(groups, [np.zeros(group.shape) for group in groups])
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -91,6 +88,7 @@ TRAINER = TrainerMethod(
     "Guo et al., Single Path One-Shot NAS, ECCV 2020",
     settings=SinglePathSettings,
     create=SinglePathTrainer,
+    ragged_rows=True,
     options=_options,
     frame={
         # AutoDL-Projects' configuration of weight sharing.

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.errors import NotApplicable
 from harness.settings import setting
-from harness.supernets.choices import Scores
-from harness.supernets.network import Mixture
+from harness.supernets.choices import Scores, only_present
+from harness.supernets.network import Mixture, uniform
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
 
@@ -44,16 +43,13 @@ class UntrainedTrainer(SupernetTrainer):
 
     def settled_mixture(self) -> Mixture:
         """One over the number of candidates, as the softmax of equal architecture parameters."""
-        return Mixture(
-            tuple(
-                torch.full(group.shape, 1 / group.shape[1], device=self.context.device)
-                for group in self.supernet.groups
-            )
-        )
+        device = self.context.device
+        return Mixture(tuple(uniform(group, 1, device) for group in self.supernet.groups))
 
     def scores(self) -> Scores:
         """All the same."""
-        return [np.zeros(group.shape) for group in self.context.space.choice_groups]
+        groups = self.context.space.choice_groups
+        return only_present(groups, [np.zeros(group.shape) for group in groups])
 
     def state_dict(self) -> dict[str, Any]:
         return {}
@@ -71,6 +67,7 @@ TRAINER = TrainerMethod(
     source="the starting point of training-free selection, such as Zero-Cost-PT",
     settings=UntrainedSettings,
     create=UntrainedTrainer,
+    ragged_rows=True,
     options=_options,
     trains=False,
     optimises="nothing",

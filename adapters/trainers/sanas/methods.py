@@ -39,6 +39,7 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
         source=SOURCE,
         settings=settings,
         create=create,
+        ragged_rows=base.ragged_rows,
         options=base.options,
         frame=base.frame,
         optimises="weights on train, second weights on reweighted train, alpha on valid by both",

@@ -23,8 +23,9 @@ from harness.settings import make_settings
 from harness.spaces import NetworkShape
 from harness.storage.artefacts import Artefact
 from harness.supernets.choices import Scores
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import SupernetData
-from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
+from harness.supernets.selectors import Selection, SelectorMethod
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.training import SupernetRecipe, Trained, train_supernet
 from harness.tables import answers
@@ -123,15 +124,13 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: _Judge
     return _Found(selection, seconds)
 
 
-def _given(
-    spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop
-) -> TrainedSupernet:
+def _given(spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop) -> SupernetCopy:
     # Settings are left out: the arms of an ablation share their random numbers.
     name = spec.settings["parts"]["selector"][0]
     streams = Streams.named(
         spec.seed, name, spec.space, "selection", device=workshop.torch_device()
     )
-    return TrainedSupernet.of(trained.trainer, data, streams, workshop.report)
+    return SupernetCopy(trained.trainer, data, streams, workshop.report)
 
 
 def _to_state(selection: Selection, space: AnySupernetSpace) -> dict[str, Any]:
