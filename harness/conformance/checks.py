@@ -8,7 +8,7 @@ import pickle
 import random
 import sys
 from collections.abc import Iterator
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,16 +61,32 @@ def global_state() -> dict[str, Any]:
 
 
 def reachable(root: Any) -> Iterator[Any]:
-    """All that hangs on an object, closures included; not what modules and classes hold."""
+    """All that can be got at from an object, each thing once, the object among them.
+
+    Attributes, items, what methods are bound to, closures, default arguments, class attributes and
+    the arrays that views look into; not what modules hold.
+    """
     seen: set[int] = set()
     edge: list[Any] = [root]
     while edge:
         item = edge.pop()
-        if id(item) in seen or isinstance(item, type) or type(item).__name__ == "module":
+        if id(item) in seen or isinstance(item, ModuleType):
             continue
         seen.add(id(item))
         yield item
-        if isinstance(item, FunctionType):
-            edge.extend(item.__closure__ or ())
-        else:
-            edge.extend(gc.get_referents(item))
+        edge.extend(_held(item))
+
+
+def _held(item: Any) -> list[Any]:
+    """What an object holds itself, its class included."""
+    if isinstance(item, FunctionType):
+        # Its globals are the module's.
+        named = (*(item.__kwdefaults__ or {}).values(), *vars(item).values())
+        return [*(item.__closure__ or ()), *(item.__defaults__ or ()), *named]
+    if isinstance(item, type):
+        return [*item.__mro__, *vars(item).values()]
+    held: list[Any] = gc.get_referents(item)
+    if isinstance(item, np.ndarray):
+        # The collector is told nothing of an array.
+        held += [item.base, *(item.ravel() if item.dtype.hasobject else ())]
+    return held

@@ -21,10 +21,16 @@ import numpy as np
 import pytest
 
 from harness import registry
-from harness.conformance.checks import check_description, check_settings, global_state
+from harness.conformance.checks import (
+    check_description,
+    check_settings,
+    global_state,
+    reachable,
+)
 from harness.errors import NotApplicable
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Searcher, Trial
 from harness.spaces import AnySpace, Epochs, SearchSpace
+from harness.tables.table import BenchmarkTable
 
 Objective = Callable[[AnySpace, Trial], float]
 """From a trial to its validation accuracy in percent."""
@@ -164,6 +170,17 @@ class SearcherConformance:
         context = make_context(12)
         drive(method.create(context, settings), context, asks=self.asks)
         assert global_state() == before
+
+    # -- what it may see
+
+    def test_holds_no_table(
+        self, method: BlackBoxMethod, settings: Any, make_context: MakeContext
+    ) -> None:
+        """It is told validation numbers; there is no way from it to others."""
+        context = make_context(16)
+        searcher = method.create(context, settings)
+        drive(searcher, context, asks=self.asks)
+        assert not any(isinstance(each, BenchmarkTable) for each in reachable(searcher))
 
     # -- endurance
 

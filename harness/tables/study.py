@@ -47,8 +47,8 @@ class Spread:
 
     quantiles: at ``LEVELS``. ties: share of all pairs with equal values. seeds: their number;
     seed_sd: the median over architectures of the deviation between seeds. best_range: the range of
-    the best ``TOP_SHARE``; best_seed_sd: ``seed_sd`` among those. Deviations are None with fewer than
-    two seeds.
+    the best ``TOP_SHARE``; best_seed_sd: ``seed_sd`` among those. Deviations are None with fewer
+    than two seeds.
     """
 
     place: Place

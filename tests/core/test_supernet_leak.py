@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +122,29 @@ def test_a_selector_cannot_reach_a_test_number_from_what_it_is_given(
     assert len(given) == 2
     for trained in given:
         assert trained.truth is None
-        arrays = 0
-        for item in reachable(trained):
-            assert not isinstance(item, BenchmarkTable | ImageDataset | Split)
-            if isinstance(item, np.ndarray | torch.Tensor) and item.ndim:
-                arrays += 1
-                assert len(item) != len(test.labels)
-        assert arrays > 50
+        assert of_the_test(trained, len(test.labels)) == []
+        assert sum(isinstance(item, np.ndarray | torch.Tensor) for item in reachable(trained)) > 50
+    # The walk finds what a selector must not have, wherever it hangs.
+    trainer, table = given[0].trainer, open_table("nas-bench-201-digits")
+    for handed in (
+        replace(given[0], report=partial(print, workshop.dataset("digits"))),
+        replace(given[0], report=partial(print, torch.from_numpy(test.images))),
+        replace(given[0], truth=lambda: table),  # type: ignore[arg-type, return-value]
+        replace(given[0], data=replace(given[0].data, valid=table)),  # type: ignore[arg-type]
+    ):
+        assert of_the_test(handed, len(test.labels)) != []
+    trainer.constraint = lambda mixture: table  # type: ignore[assignment, return-value]
+    assert of_the_test(given[0], len(test.labels)) == ["BenchmarkTable"]
+
+
+def of_the_test(root: Any, images: int) -> list[str]:
+    """What can be got at that has test images, labels or numbers; ``images`` of them."""
+    return [
+        type(item).__name__
+        for item in reachable(root)
+        if isinstance(item, BenchmarkTable | ImageDataset | Split)
+        or (isinstance(item, np.ndarray | torch.Tensor) and item.ndim and len(item) == images)
+    ]
 
 
 def test_only_a_sentinel_that_says_so_is_told_the_truth(

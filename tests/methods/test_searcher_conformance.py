@@ -24,6 +24,7 @@ from harness import registry
 from harness.conformance.searchers import MakeContext, SearcherConformance, drive
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.spaces import AnySpace, Epochs
+from harness.tables.catalog import open_table
 
 METHODS = {
     "random-search": random_search.METHOD,
@@ -197,6 +198,11 @@ class SharesItsMemory(Faulty):
         self.memory.append(trial)
 
 
+class LooksItUp(Faulty):
+    def tell(self, trial: Trial, validation: float, cost: float) -> None:
+        self.truth = open_table("nas-bench-201-digits").query
+
+
 @pytest.mark.parametrize(
     ("faulty", "test"),
     [
@@ -206,6 +212,7 @@ class SharesItsMemory(Faulty):
         (TrainsBriefly, "test_asks_for_offered_fidelities"),
         (GivesUpEarly, "test_survives_a_long_run"),
         (SharesItsMemory, "test_runs_do_not_share_state"),
+        (LooksItUp, "test_holds_no_table"),
     ],
 )
 def test_the_suite_finds_faults(faulty: type[Faulty], test: str) -> None:
