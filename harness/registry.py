@@ -23,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "table-trainers": "nas_harness.table_trainers",
     "kinds": "nas_harness.kinds",
     "boards": "nas_harness.boards",
+    "diagnoses": "nas_harness.diagnoses",
 }
 """Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
 
@@ -41,6 +42,7 @@ _SINGULAR = {
     "table-trainers": "table trainer",
     "kinds": "kind of run",
     "boards": "board",
+    "diagnoses": "diagnosis",
 }
 
 

@@ -69,6 +69,19 @@ def make_settings(method: str, settings: type[Any], given: Mapping[str, Any]) ->
     return settings(**values)
 
 
+def filled(
+    name: str, settings: type[Any], common: Mapping[str, Any], own: Mapping[str, Any]
+) -> Any:
+    """The settings of a part of a supernet run, by its name and its class.
+
+    Of the protocol's ``common`` ones those that it has a field for, over them what the protocol
+    says of this part, over that what is its ``own``. Raises what ``make_settings`` does.
+    """
+    fields = {each.name for each in dataclasses.fields(settings)}
+    shared = {key: value for key, value in common.items() if key in fields}
+    return make_settings(name, settings, {**shared, **common.get(name, {}), **own})
+
+
 def _checked(method: str, field: dataclasses.Field[Any], value: Any) -> Any:
     choices = field.metadata.get("choices")
     if choices is not None and value not in choices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from adapters.trainers.sanas.maps import Pixels
 
 
-class Column(NamedTuple):
+class Pictures(NamedTuple):
     """One picture of each image under one title.
 
     pictures: shape (images, height, width) for heat, (images, height, width, 3) for colours in
@@ -29,24 +28,24 @@ class Column(NamedTuple):
     pictures: NDArray[np.float64]
 
 
-def image_column(images: Tensor, pixels: Pixels) -> Column:
+def image_column(images: Tensor, pixels: Pixels) -> Pictures:
     """The images themselves, black to white; other than three channels are averaged to grey."""
     levels = (images - pixels.black) / (pixels.white - pixels.black)
     shown = levels.clamp(0, 1).double().cpu().numpy()
     if shown.shape[1] != 3:
         shown = np.repeat(shown.mean(axis=1, keepdims=True), 3, axis=1)
-    return Column("image", shown.transpose(0, 2, 3, 1))
+    return Pictures("image", shown.transpose(0, 2, 3, 1))
 
 
-def heat_column(title: str, maps: Tensor) -> Column:
+def heat_column(title: str, maps: Tensor) -> Pictures:
     """The magnitudes of maps, summed over channels and scaled to 1 in each image."""
     heat = maps.detach().abs().sum(dim=1).double().cpu().numpy()
     peak = heat.max(axis=(1, 2), keepdims=True)
-    return Column(title, np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0))
+    return Pictures(title, np.divide(heat, peak, out=np.zeros_like(heat), where=peak > 0))
 
 
-def draw_grid(columns: Sequence[Column]) -> bytes:
-    """A row for each image, a column for each kind of picture; the bytes of a PNG."""
+def draw_grid(columns: Sequence[Pictures]) -> Figure:
+    """A row for each image, a column for each kind of picture."""
     from matplotlib.figure import Figure
 
     rows = len(columns[0].pictures)
@@ -60,11 +59,11 @@ def draw_grid(columns: Sequence[Column]) -> bytes:
             axes.set_yticks([])
             if row == 0:
                 axes.set_title(column.title, fontsize="small")
-    return _png(figure)
+    return figure
 
 
-def draw_correlations(found: Sequence[Randomised]) -> bytes:
-    """Mean rank correlation, and its deviation over images, as layer after layer is lost: PNG."""
+def draw_correlations(found: Sequence[Randomised]) -> Figure:
+    """Mean rank correlation, and its deviation over images, as layer after layer is lost."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.0 + 0.8 * len(found), 3.0), layout="constrained")
@@ -77,22 +76,4 @@ def draw_correlations(found: Sequence[Randomised]) -> bytes:
     axes.axhline(0.0, color="grey", linewidth=0.8)
     axes.set_xlabel("randomised down to")
     axes.set_ylabel("rank correlation of magnitudes")
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=120)
-    return drawn.getvalue()
-
-
-def table(found: Sequence[Randomised]) -> str:
-    """The same numbers as Markdown."""
-    lines = [
-        "| randomised down to | rank correlation | deviation over images |",
-        "| --- | --- | --- |",
-    ]
-    for each in found:
-        mean, spread = np.nanmean(each.correlations), np.nanstd(each.correlations)
-        lines.append(f"| {each.layer} | {mean:.3f} | {spread:.3f} |")
-    return "\n".join([*lines, ""])
+    return figure

@@ -1,25 +1,62 @@
-"""``harness diagnose``: what the papers look at in a trained supernet besides its selection."""
+"""``harness diagnose``: the trained supernet of a suite's row, examined by what is registered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness import registry
 from harness.commands import options
 from harness.commands.progress import reporting
+from harness.errors import HarnessError
 from harness.suites.suite import PROFILES
 from harness.threads import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from harness.diagnoses.contract import Diagnosis, Findings
     from harness.diagnoses.row import Diagnosed
-    from leaderboards.pages.view import View
+
+
+class Diagnoses(click.Group):
+    """A command for each registered diagnosis, whose settings are its options."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The registered names."""
+        return registry.names("diagnoses")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Load a diagnosis; a wrong name is refused with the near ones."""
+        return _command(cmd_name, _diagnosis(cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the diagnoses; one that cannot be loaded says why, and hides no other."""
+        with formatter.section("Diagnoses"):
+            formatter.write_dl([(name, _summary(name)) for name in self.list_commands(ctx)])
+
+
+@click.group(name="diagnose", cls=Diagnoses)
+def group() -> None:
+    """Examine the trained supernet of a suite's row and seed.
+
+    It is the one that `harness run` has trained, or is trained now and kept for it.
+    """
+
+
+def _diagnosis(name: str) -> Diagnosis:
+    from harness.diagnoses.contract import Diagnosis
+
+    return registry.load("diagnoses", name, Diagnosis)
+
+
+def _summary(name: str) -> str:
+    try:
+        return _diagnosis(name).summary
+    except HarnessError as error:
+        return str(error)
 
 
 @dataclass(frozen=True)
@@ -36,9 +73,7 @@ class Given:
     output: Path | None
 
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
-_SHARED = (
+_SHARED: tuple[options.Option, ...] = (
     click.option("--suite", required=True, help="A shipped suite, or a .toml of your own."),
     click.option("--profile", type=click.Choice(PROFILES), default="laptop", show_default=True),
     click.option("--row", required=True, help="A row of the suite that trains a supernet."),
@@ -50,114 +85,34 @@ _SHARED = (
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="FOLDER",
-        help="Write the tables there too, as .md and .csv.",
+        help="Write the tables there too, as .md, .csv and .json, and the pictures.",
     ),
 )
-_RUNNING_STATISTICS = click.option(
-    "--running-statistics",
-    is_flag=True,
-    help="Batch norm by running statistics, not by those of each batch.",
-)
 
 
-def _shared(command: Command) -> Command:
-    """The command with the shared options before its own."""
-    for option in reversed(_SHARED):
+def _command(name: str, diagnosis: Diagnosis) -> click.Command:
+    shared = set(Given.__dataclass_fields__)
+
+    def examine(**values: Any) -> None:
+        given = Given(**{key: values.pop(key) for key in shared})
+        _show(name, *_examined(name, given, options.given(values)), given.output)
+
+    own = options.of_settings(f"diagnosis {name}", diagnosis.settings, taken=shared)
+    command: Callable[..., None] = examine
+    for option in reversed((*_SHARED, *own)):
         command = option(command)
-    return command
+    help_text = (
+        f"{diagnosis.summary}\n\n{diagnosis.text}\n\nWhat the row's protocol sets under the name "
+        "of an option comes before the option's default."
+    )
+    return click.command(name, help=help_text)(command)
 
 
-@click.group(name="diagnose")
-def group() -> None:
-    """Look into the trained supernet of a suite's row and seed.
-
-    It is the one that `harness run` has trained, or is trained now and kept for it.
-    """
-
-
-@group.command()
-@_shared
-@click.option("--shuffles", type=click.IntRange(1), default=10, show_default=True)
-@_RUNNING_STATISTICS
-def shuffling(shuffles: int, running_statistics: bool, **given: Any) -> None:
-    """Does it matter which trained edge stands where?
-
-    Validation accuracy of the supernet as it was trained, and with two random edges of every cell
-    in each other's place (Wang et al., ICLR 2021, Table 1).
-    """
-    with _looked_into(Given(**given)) as diagnosed:
-        from harness.diagnoses.shuffling import edge_shuffling
-        from leaderboards.studies.diagnoses import shuffling_view
-
-        found = edge_shuffling(
-            diagnosed.supernet, shuffles=shuffles, batch_statistics=not running_statistics
-        )
-        view = shuffling_view(diagnosed, found)
-    _show("shuffling", [view], given["output"])
-
-
-@group.command()
-@_shared
-def curvature(**given: Any) -> None:
-    """How sharply does the validation loss bend in the architecture parameters?
-
-    The dominant eigenvalue of the Hessian at the end of the search, and along it where the protocol
-    had it noted (Zela et al., ICLR 2020).
-    """
-    with _looked_into(Given(**given)) as diagnosed:
-        from harness.errors import NotApplicable
-        from harness.supernets.hessian import dominant_eigenvalue
-        from leaderboards.studies.diagnoses import curvature_view
-
-        trainer = diagnosed.supernet.trainer
-        if not trainer.alphas():
-            raise NotApplicable(
-                f"trainer {diagnosed.trained.recipe.trainer} has no architecture parameters: "
-                "there is no curvature in them"
-            )
-        eigenvalue = dominant_eigenvalue(trainer, diagnosed.supernet.data)
-        view = curvature_view(diagnosed, eigenvalue)
-    _show("curvature", [view], given["output"])
-
-
-@group.command()
-@_shared
-@click.option("--edges", type=click.IntRange(0), default=0, help="Only so many, drawn at random.")
-@click.option(
-    "--tuning-epochs",
-    type=click.IntRange(0),
-    help="Epochs of training with an edge given to one operation.  [default: the protocol's]",
-)
-@_RUNNING_STATISTICS
-def discretisation(
-    edges: int, tuning_epochs: int | None, running_statistics: bool, **given: Any
-) -> None:
-    """Are the operations that weigh most those that an edge is best given to?
-
-    For every operation of every edge: the trainer's score, the validation accuracy once the edge is
-    given to it alone (Wang et al., ICLR 2021, Figure 1), the best that the table has with it there,
-    where there is one, and how these agree. With --output a picture too.
-    """
-    settings = {"edges": edges, "batch_statistics": not running_statistics}
-    if tuning_epochs is not None:
-        settings["tuning_epochs"] = tuning_epochs
-    with _looked_into(Given(**given), settings) as diagnosed:
-        from harness.diagnoses.discretisation import discretised
-        from leaderboards.plots.files import rendered
-        from leaderboards.studies.diagnoses import discretisation_views
-        from leaderboards.studies.diagnosis_picture import draw
-
-        found = discretised(diagnosed)
-        views = discretisation_views(diagnosed, found)
-    picture = {"discretisation.png": rendered(draw(found), "png")} if given["output"] else {}
-    _show("discretisation", views, given["output"], picture)
-
-
-@contextmanager
-def _looked_into(given: Given, settings: Mapping[str, Any] | None = None) -> Iterator[Diagnosed]:
-    """The supernet that the options name, with a progress bar while it is being worked on."""
+def _examined(name: str, given: Given, settings: Mapping[str, Any]) -> tuple[Diagnosed, Findings]:
+    """What is found, with a progress bar while it is being worked on."""
     limit_threads(1)
-    from harness.diagnoses.row import Wanted, opened, planned
+    from harness.diagnoses.examining import examined
+    from harness.diagnoses.row import Wanted
     from harness.resources import Workshop
     from harness.suites.suite import load
     from harness.tables.catalog import open_table
@@ -166,28 +121,29 @@ def _looked_into(given: Given, settings: Mapping[str, Any] | None = None) -> Ite
     with reporting() as report:
         workshop = Workshop(given.device, given.data, report=report)
         workshop.torch_device()
-        spec = planned(wanted, settings or {}, open_table, workshop)
-        yield opened(spec, open_table, workshop)
+        return examined(name, wanted, settings, open_table, workshop)
 
 
-def _show(
-    name: str,
-    views: Sequence[View],
-    folder: Path | None,
-    files: Mapping[str, bytes] | None = None,
-) -> None:
-    """Print the tables, and write them into the folder; CSV has the first one."""
+def _show(name: str, diagnosed: Diagnosed, findings: Findings, folder: Path | None) -> None:
+    """Print the tables; write them and the pictures into the folder, CSV with the first table."""
     from rich.console import Console
 
     from harness.storage.files import make_folder, write
     from leaderboards.pages import render, terminal
+    from leaderboards.plots.files import rendered
+    from leaderboards.studies.diagnoses import views_of
 
+    views = views_of(diagnosed, findings)
     terminal.show(views, Console())
     if folder is None:
         return
     make_folder(folder)
-    page = render.markdown(views, name, every=True).encode()
-    table = render.csv(views[:1]).encode()
-    for file, content in {f"{name}.md": page, f"{name}.csv": table, **(files or {})}.items():
-        write(folder / file, content)
+    content = {
+        f"{name}.md": render.markdown(views, name, every=True).encode(),
+        f"{name}.csv": render.csv(views[:1]).encode(),
+        f"{name}.json": render.to_json(views, name).encode(),
+    }
+    content |= {f"{file}.png": rendered(draw(), "png") for file, draw in findings.pictures.items()}
+    for file, text in content.items():
+        write(folder / file, text)
         click.echo(f"wrote {folder / file}", err=True)

@@ -1,10 +1,18 @@
-"""Options that several commands have."""
+"""Options that several commands have, and those that settings of adapters become."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
+
+from harness.errors import HarnessError
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+"""Puts an option before those of a command."""
 
 device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or cuda:1.")
 data = click.option(
@@ -23,3 +31,36 @@ table_protocol = click.option(
     metavar="NAME|FILE.toml",
     help="The training protocol.",
 )
+
+
+def of_settings(owner: str, settings: type[Any], *, taken: Collection[str]) -> list[Option]:
+    """An option for each setting of a dataclass; one that is not given is passed as None.
+
+    Raises HarnessError for a setting whose name an option of the command has already ``taken``.
+    """
+    fields = dataclasses.fields(settings)
+    for field in fields:
+        if field.name in taken:
+            raise HarnessError(
+                f"{owner} has a setting {field.name!r}, which is an option of the command itself"
+            )
+    return [_of_setting(field) for field in fields]
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of settings that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _of_setting(field: dataclasses.Field[Any]) -> Option:
+    flag = f"--{field.name.replace('_', '-')}"
+    doc = str(field.metadata.get("doc", ""))
+    if isinstance(field.default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", field.name, default=None, help=doc)
+    choices = field.metadata.get("choices")
+    return click.option(
+        flag,
+        field.name,
+        type=click.Choice(choices) if choices else type(field.default),
+        help=f"{doc}  [default: {field.default}]",
+    )

@@ -1,1 +1,1 @@
-"""One row of a suite examined: discretisation, shuffling, curvature."""
+"""One row of a suite examined: what a diagnosis is, and discretisation, shuffling, curvature."""

@@ -1,79 +1,117 @@
-"""What the papers look at in a trained supernet besides its selection, and whose it is.
+"""Discretisation: are the operations that weigh most those that an edge is best given to?
 
-Edge shuffling and the curvature have modules of their own, ``shuffling`` and ``hessian``; here are
-the row of a suite whose supernet is looked at, and discretisation edge by edge.
+Figure 1 of Wang et al., ICLR 2021, as tables and as a picture.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from functools import partial
+from statistics import fmean
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness import objectives, registry
-from harness.diagnoses.row import CONVERGENCE, Diagnosed
-from harness.settings import make_settings
-from harness.supernets.agreement import best_scores, taus
-from harness.supernets.choices import Scores
-from harness.supernets.selectors import SelectorMethod
+from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, FoundValue, Heading
+from harness.diagnoses.discretisation_edges import DiscretisationSettings, Edge, discretised
+from harness.diagnoses.discretisation_picture import draw
+from harness.diagnoses.row import Diagnosed
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A row of a supernet's choices. Arrays have shape (candidates,), NaN where nothing is known.
-
-    scores: by the trainer, such as softmax of alpha. accuracies: of the supernet on validation
-    images, percent, with the edge given to one candidate. best: the table's best answer with it.
-    """
-
-    group: str
-    name: str
-    candidates: tuple[str, ...]
-    scores: NDArray[np.float64]
-    accuracies: NDArray[np.float64]
-    best: NDArray[np.float64]
-    tau_of_scores: float
-    """Kendall's tau-b of scores with accuracies; NaN where it is not defined, as the others."""
-    tau_of_scores_with_best: float
-    tau_of_accuracies_with_best: float
+def examine(diagnosed: Diagnosed, settings: DiscretisationSettings) -> Findings:
+    """Every operation of every edge, how the opinions on each edge agree, and a picture."""
+    found = discretised(diagnosed, settings)
+    answer = diagnosed.spec.task.answers[0].name if diagnosed.table is not None else None
+    return Findings(
+        (operations(found, settings.tuning_epochs, answer), agreement(found)),
+        {"discretisation": partial(draw, found)},
+    )
 
 
-def discretised(diagnosed: Diagnosed) -> list[Edge]:
-    """Every edge that the settings of the run measure: its candidates, each on the edge alone.
-
-    As in Figure 1 of Wang et al., ICLR 2021. Raises NotApplicable where the selector does.
-    """
-    spec, trained = diagnosed.spec, diagnosed.supernet
-    selector = registry.load("selectors", CONVERGENCE, SelectorMethod)
-    scores: Scores = [np.array(rows, dtype=np.float64) for rows in trained.trainer.scores()]
-    settings = make_settings(CONVERGENCE, selector.settings, spec.settings["selector"])
-    accuracies = selector.select(trained, settings).scores
-    return edges(diagnosed, scores, accuracies)
+_EDGE = (Heading("group", "cell", digits=None), Heading("edge", "edge", digits=None))
+_TAUS = (
+    Heading("tau", "score with\naccuracy", digits=3),
+    Heading("tau_score_best", "score with\ntable", digits=3),
+    Heading("tau_accuracy_best", "accuracy\nwith table", digits=3),
+)
 
 
-def edges(diagnosed: Diagnosed, scores: Scores, accuracies: Scores) -> list[Edge]:
-    """The edges that have accuracies, beside what the table knows of them."""
-    groups = diagnosed.supernet.space.choice_groups
-    best: Scores = [np.full(group.shape, np.nan) for group in groups]
-    answer = diagnosed.spec.task.answers[0]
-    if diagnosed.table is not None:
-        best = best_scores(diagnosed.table, diagnosed.supernet.space, answer)
-    own, with_best = taus(scores, accuracies), taus(scores, best)
-    measured_with_best = taus(accuracies, best)
-    return [
-        Edge(
-            group=group.name,
-            name=name,
-            candidates=group.candidates[row],
-            scores=scores[number][row],
-            accuracies=accuracies[number][row],
-            best=objectives.named(answer.objective).sign * best[number][row],
-            tau_of_scores=float(own[number][row]),
-            tau_of_scores_with_best=float(with_best[number][row]),
-            tau_of_accuracies_with_best=float(measured_with_best[number][row]),
-        )
-        for number, group in enumerate(groups)
-        for row, name in enumerate(group.rows)
-        if not np.isnan(accuracies[number][row]).all()
+def operations(found: Sequence[Edge], tuning_epochs: int, answer: str | None) -> FoundTable:
+    """A row for each operation of each edge. answer: what is looked up in a table."""
+    rows = [
+        {
+            **_named(edge),
+            "operation": name,
+            "score": _known(edge.scores[column]),
+            "accuracy": _known(edge.accuracies[column]),
+            "best": _known(edge.best[column]),
+            **_taus(edge),
+        }
+        for edge in found
+        for column, name in enumerate(edge.candidates)
     ]
+    notes = [
+        "score: by the trainer, for DARTS the softmax of alpha",
+        "accuracy: of the supernet on validation images with the edge given to the operation "
+        f"alone; epochs of tuning: {tuning_epochs}",
+    ]
+    if answer is not None:
+        notes.append(f"table: the highest {answer} of an architecture with it there, percent")
+    return FoundTable(
+        "discretisation",
+        (
+            *_EDGE,
+            Heading("operation", "operation", digits=None),
+            Heading("score", "score", digits=4),
+            Heading("accuracy", "accuracy"),
+            Heading("best", "best in\ntable"),
+            *(Heading(each.key, each.key, shown=False) for each in _TAUS),
+        ),
+        tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def agreement(found: Sequence[Edge]) -> FoundTable:
+    """How each two opinions on an edge agree, and the means over edges."""
+    taus_of_edges = [_taus(edge) for edge in found]
+    rows = [{**_named(edge), **each} for edge, each in zip(found, taus_of_edges, strict=True)]
+    return FoundTable(
+        "agreement on each edge, Kendall's tau-b",
+        (*_EDGE, *_TAUS),
+        (*rows, {"group": "mean", **_means(taus_of_edges)}),
+        notes=("blank: an opinion that is the same of all operations, or unknown of all but one",),
+    )
+
+
+def _named(edge: Edge) -> dict[str, FoundValue]:
+    return {"group": edge.group, "edge": edge.name}
+
+
+def _taus(edge: Edge) -> dict[str, FoundValue]:
+    return {
+        "tau": _known(edge.tau_of_scores),
+        "tau_score_best": _known(edge.tau_of_scores_with_best),
+        "tau_accuracy_best": _known(edge.tau_of_accuracies_with_best),
+    }
+
+
+def _means(rows: Sequence[dict[str, FoundValue]]) -> dict[str, FoundValue]:
+    """The mean over the edges that have a value."""
+    means: dict[str, FoundValue] = {}
+    for heading in _TAUS:
+        values = [value for row in rows if isinstance(value := row[heading.key], float)]
+        means[heading.key] = fmean(values) if values else None
+    return means
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+DIAGNOSIS = Diagnosis(
+    summary="Are the operations that weigh most those that an edge is best given to?",
+    text="For every operation of every edge: the trainer's score, the validation accuracy once the "
+    "edge is given to it alone (Wang et al., ICLR 2021, Figure 1), the best that the table has "
+    "with it there, where there is one, and how these agree. With --output a picture too.",
+    settings=DiscretisationSettings,
+    examine=examine,
+)

@@ -1,4 +1,4 @@
-"""A row of a suite whose trained supernet is looked into."""
+"""A row of a suite whose trained supernet is examined."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import HarnessError, UnknownName
+from harness.protocols import supernet_file
 from harness.randomness.on_torch import Streams
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
@@ -17,12 +18,9 @@ from harness.runs.plan import Choice, make_plan
 from harness.runs.supernet.run import trained_for
 from harness.suites.suite import MethodEntry, Suite
 from harness.supernets.copies import SupernetCopy
-from harness.supernets.methods import SupernetMethod, split_settings
+from harness.supernets.methods import SupernetMethod
 from harness.supernets.training import Trained
 from harness.tables.table import BenchmarkTable
-
-CONVERGENCE = "convergence"
-"""The selector that discretises edge by edge."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +36,28 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """The supernet of a row, ready to be looked at. table: None where nothing is looked up.
+    """The supernet of a row, ready to be examined. table: None where nothing is looked up.
 
-    spec: a run of the row's trainer, whose selector discretises edge by edge.
+    spec: the row's run. common: what its protocol sets for every trainer and selector, and by
+    their names for single ones.
     """
 
     spec: RunSpec
+    common: Mapping[str, Any]
     trained: Trained
     supernet: SupernetCopy
     table: BenchmarkTable | None
 
 
 def planned(
-    wanted: Wanted,
-    settings: Mapping[str, Any],
-    open_table: Callable[[str], BenchmarkTable],
-    workshop: Workshop,
+    wanted: Wanted, open_table: Callable[[str], BenchmarkTable], workshop: Workshop
 ) -> RunSpec:
-    """The run that trains the supernet of a row, ``settings`` being those of ``CONVERGENCE``.
+    """The run of a row.
 
     Raises UnknownName for a row or task that the suite lacks, HarnessError for a row that trains
     no supernet and where the task is left open.
     """
-    entries = {each.label or each.name: each for each in wanted.suite.methods(wanted.profile)}
-    if wanted.row not in entries:
-        raise UnknownName(f"row of suite {wanted.suite.name}", wanted.row, entries)
-    entry = _discretising(wanted.row, entries[wanted.row], settings)
-    file = msgspec.structs.replace(wanted.suite.file, method=[entry], benchmark=[])
+    file = msgspec.structs.replace(wanted.suite.file, method=[_entry(wanted)], benchmark=[])
     tasks = None if wanted.task is None else (wanted.task,)
     choice = Choice(wanted.profile, (wanted.seed,), None, tasks)
     specs = make_plan(Suite(wanted.suite.name, file), choice, open_table, workshop).specs
@@ -74,26 +67,33 @@ def planned(
     return specs[0]
 
 
-def _discretising(row: str, entry: MethodEntry, settings: Mapping[str, Any]) -> MethodEntry:
-    """The row with its trainer and frame, and another selector."""
-    method = load_method(entry.name)
-    if not isinstance(method, SupernetMethod):
-        raise HarnessError(f"row {row} searches in a table and trains no supernet")
-    for_trainer, _ = split_settings(method, entry.settings)
-    return MethodEntry(
-        name=f"{method.trainer}+{CONVERGENCE}",
-        label=row,
-        settings={**for_trainer, **settings},
-        frame=entry.frame,
-    )
+def _entry(wanted: Wanted) -> MethodEntry:
+    entries = {each.label or each.name: each for each in wanted.suite.methods(wanted.profile)}
+    if wanted.row not in entries:
+        raise UnknownName(f"row of suite {wanted.suite.name}", wanted.row, entries)
+    entry = entries[wanted.row]
+    if not isinstance(load_method(entry.name), SupernetMethod):
+        raise HarnessError(f"row {wanted.row} searches in a table and trains no supernet")
+    return entry
+
+
+def common_settings(wanted: Wanted, spec: RunSpec) -> Mapping[str, Any]:
+    """What the protocol of a planned row sets for every trainer and selector."""
+    entries = wanted.suite.supernets(wanted.profile)
+    files = [supernet_file.load(each.protocol) for each in entries if each.task == spec.task.name]
+    # One entry may stand in for another of the same task, by another protocol.
+    return next(file.settings for name, file in files if name == spec.protocol.name)
 
 
 def opened(
-    spec: RunSpec, open_table: Callable[[str], BenchmarkTable], workshop: Workshop
+    spec: RunSpec,
+    common: Mapping[str, Any],
+    open_table: Callable[[str], BenchmarkTable],
+    workshop: Workshop,
 ) -> Diagnosed:
     """The supernet of a run, trained unless it was before."""
     trained, data = trained_for(spec, workshop)
     streams = Streams.named(spec.seed, spec.space, "diagnosis", device=workshop.torch_device())
     supernet = SupernetCopy(trained.trainer, data, streams, workshop.report)
     table = open_table(spec.table) if spec.table else None
-    return Diagnosed(spec, trained, supernet, table)
+    return Diagnosed(spec, common, trained, supernet, table)

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import stdev
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, FoundValue, Heading
+from harness.diagnoses.row import Diagnosed
 from harness.errors import NotApplicable
+from harness.settings import COUNT, check_ranges, setting
 from harness.supernets.selectors import TrainedSupernet
 
 
@@ -89,3 +93,60 @@ def _swap(first: nn.Module, second: nn.Module) -> None:
         kept = mine.clone()
         mine.copy_(others[name])
         others[name].copy_(kept)
+
+
+@dataclass(frozen=True)
+class ShufflingSettings:
+    """How often, and by which statistics of batch norm."""
+
+    shuffles: int = setting(10, "how many times two edges of every cell change places")
+    running_statistics: bool = setting(
+        False, "batch norm by running statistics, not by those of each batch"
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self, shuffles=COUNT)
+
+
+def examine(diagnosed: Diagnosed, settings: ShufflingSettings) -> Findings:
+    """The accuracy as the supernet was trained, and with edges in each other's place."""
+    found = edge_shuffling(
+        diagnosed.supernet,
+        shuffles=settings.shuffles,
+        batch_statistics=not settings.running_statistics,
+    )
+    return Findings((table(found),))
+
+
+def table(found: Shuffling) -> FoundTable:
+    """A row for each shuffle, as in Table 1 of the paper."""
+    rows: list[dict[str, FoundValue]] = [{"edges": "in place", "accuracy": found.before}]
+    for number, accuracy in enumerate(found.after, start=1):
+        rows.append({"edges": f"shuffle {number}", "shuffle": number, "accuracy": accuracy})
+    deviation = f" ± {stdev(found.after):.2f}" if len(found.after) > 1 else ""
+    return FoundTable(
+        "edge shuffling",
+        (
+            Heading("edges", "edges", digits=None),
+            Heading("shuffle", "shuffle", digits=None, shown=False),
+            Heading("accuracy", "validation\naccuracy"),
+        ),
+        tuple(rows),
+        lead=(
+            f"validation accuracy {found.before:.2f} % before, {found.mean_after:.2f}{deviation} % "
+            f"over {len(found.after)} shuffles",
+        ),
+        notes=(
+            "a shuffle: in every cell two edges drawn at random exchange their weights; the "
+            "mixing weights stay with their places",
+        ),
+    )
+
+
+DIAGNOSIS = Diagnosis(
+    summary="Does it matter which trained edge stands where?",
+    text="Validation accuracy of the supernet as it was trained, and with two random edges of "
+    "every cell in each other's place (Wang et al., ICLR 2021, Table 1).",
+    settings=ShufflingSettings,
+    examine=examine,
+)

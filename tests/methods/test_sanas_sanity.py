@@ -1,4 +1,4 @@
-"""The sanity check of saliency maps, their pictures, and the command that draws both."""
+"""The sanity check of saliency maps, their pictures, and the diagnosis that has both."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from adapters.diagnoses import saliency as command
-from adapters.diagnoses.saliency_pictures import heat_column, image_column, table
+from adapters.diagnoses import saliency
+from adapters.diagnoses.saliency_pictures import heat_column, image_column
 from adapters.diagnoses.saliency_sanity import NOTHING, cascade, layers, rank_correlations
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from adapters.trainers.sanas import methods
 from adapters.trainers.sanas.maps import Pixels
 from adapters.trainers.sanas.trainer import SanasTrainer
 from harness.conformance.toy_supernet import toy_dataset
-from harness.errors import HarnessError
-from harness.records.spec import RunSpec
 from harness.supernets.data import Batch, SupernetData
+from tests.core.supernet_suites import artefacts, give, method, one_line, write
 from tests.methods.trainings import CPU, SMALL, made, run_epoch
 
 STEADY = {"start": "zero", "target": "label", "step_size": 1e-3}
@@ -85,67 +84,78 @@ def test_pictures_show_pixels_and_magnitudes() -> None:
     assert heat.pictures.tolist() == [[[0.25, 1.0]], [[0.0, 0.0]]]
 
 
-def test_the_command_writes_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    given = trained(), some()
-    monkeypatch.setattr(command, "trained_with", lambda wanted: given)
-    words = ["--output", str(tmp_path / "new"), "--starts", "1"]
-    result = CliRunner().invoke(command.main, words)
-    assert result.exit_code == 0, result.output
-    names = {each.name: each for each in (tmp_path / "new").iterdir()}
-    assert set(names) == {"maps.png", "sanity.png", "sanity-maps.png", "sanity.md"}
-    assert names["maps.png"].read_bytes().startswith(b"\x89PNG")
-    assert names["sanity.md"].read_text() in result.output
-    assert "| nothing | 1.000 | 0.000 |" in result.output
+def test_the_findings_are_a_table_and_three_pictures() -> None:
+    found = saliency.found(trained(), some(), seed=0, starts=1)
+    (table,) = found.tables
+    assert [row["layer"] for row in table.rows] == [NOTHING, "head", "cells.1", "cells.0", "stem"]
+    assert table.rows[0] == {
+        "layer": NOTHING,
+        "correlation": pytest.approx(1.0),
+        "deviation": pytest.approx(0.0),
+    }
+    assert set(found.pictures) == {"maps", "sanity", "sanity-maps"}
+    titles = {name: _titles(draw()) for name, draw in found.pictures.items()}
+    assert titles["maps"] == ["image", "adversarial", "integrated\ngradients", "smoothgrad"]
+    assert titles["sanity-maps"] == ["image", *(row["layer"] for row in table.rows)]
 
 
-def test_a_user_error_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(wanted: object) -> tuple[SanasTrainer, Batch]:
-        raise HarnessError("row darts-2 makes no saliency maps; take a row of SANAS")
+def _titles(figure: Figure) -> list[str]:
+    return [title for axes in figure.axes if (title := axes.get_title())]
 
-    monkeypatch.setattr(command, "trained_with", refuse)
-    result = CliRunner().invoke(command.main, ["--output", str(tmp_path)])
-    assert (result.exit_code, result.output) == (
-        1,
-        "Error: row darts-2 makes no saliency maps; take a row of SANAS\n",
-    )
+
+def test_the_seed_draws_the_maps() -> None:
+    def correlations(seed: int) -> list[object]:
+        trainer: SanasTrainer = made(methods.DARTS)
+        (table,) = saliency.found(trainer, some(), seed=seed, starts=1).tables
+        return [row["correlation"] for row in table.rows]
+
+    assert correlations(0) == correlations(0) != correlations(1)
+
+
+def test_the_images_are_the_first_of_the_validation_split() -> None:
+    data = SupernetData.of(toy_dataset(), SMALL, CPU)
+    batch = saliency.first_images(data, 3)
+    assert torch.equal(batch.images, data.valid.images[:3])
+    assert torch.equal(batch.labels, data.valid.labels[:3])
+
+
+def test_the_command_examines_a_row_of_sanas(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = write(tmp_path, method("sanas"))
+    folder = tmp_path / "found"
+    words = ("--suite", suite, "--row", "sanas", "--images", 2, "--starts", 1, "--output", folder)
+    assert give("diagnose", "saliency", *words) == 0
+    assert "sanity check of saliency maps" in capsys.readouterr().out
+    tables = [f"saliency.{ending}" for ending in ("md", "csv", "json")]
+    pictures = [f"{name}.png" for name in ("maps", "sanity", "sanity-maps")]
+    assert {each.name for each in folder.iterdir()} == {*tables, *pictures}
 
 
 @pytest.mark.parametrize(
-    ("suite", "row"), [("saliency", "darts-2"), ("nas-bench-201", "random-search")]
+    ("row", "message"),
+    [
+        ("darts", "row darts makes no saliency maps; take a row of SANAS"),
+        ("single-path+sampling", "row single-path+sampling makes no saliency maps; take a row"),
+    ],
 )
 def test_a_row_that_makes_no_maps_is_refused_before_it_is_trained(
-    suite: str, row: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    row: str,
+    message: str,
+    tmp_path: Path,
+    private_home: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delattr(command, "trained_for")
-    words = ["--suite", suite, "--row", row, "--output", str(tmp_path)]
-    result = CliRunner().invoke(command.main, words)
-    assert (result.exit_code, result.output) == (
-        1,
-        f"Error: row {row} makes no saliency maps; take a row of SANAS\n",
-    )
+    suite = write(tmp_path, method(row))
+    assert give("diagnose", "saliency", "--suite", suite, "--row", row) == 1
+    one_line(capsys.readouterr().err, message)
+    assert artefacts(private_home, "supernets") == []
 
 
-def test_any_task_of_a_suite_can_be_asked_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("name", ["images", "starts"])
+def test_of_nothing_there_are_no_maps(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
-
-    def noted(spec: RunSpec, workshop: object) -> None:
-        asked.append(spec.space)
-        raise HarnessError("that is all")
-
-    monkeypatch.setattr(command, "trained_for", noted)
-    words = ["--suite", "robustness", "--output", str(tmp_path)]
-    for task in ([], ["--task", "s3 digits"]):
-        CliRunner().invoke(command.main, [*words, *task])
-    assert asked == ["s1", "s3"]
-    result = CliRunner().invoke(command.main, [*words, "--task", "s5"])
-    assert result.output.startswith("Error: unknown task of suite robustness 's5'")
-
-
-def test_a_table_tells_each_layer() -> None:
-    trainer = trained()
-    found = cascade(trainer, some(), torch.Generator().manual_seed(0), starts=1)
-    lines = table(found).splitlines()
-    assert len(lines) == 2 + len(found)
-    assert lines[3].startswith("| head |")
+    suite = write(tmp_path, method("sanas"))
+    assert give("diagnose", "saliency", "--suite", suite, "--row", "sanas", f"--{name}", 0) == 1
+    one_line(capsys.readouterr().err, f"setting {name} is 0; it must be at least 1")

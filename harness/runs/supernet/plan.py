@@ -17,7 +17,7 @@ from harness.protocols.supernet_file import SupernetProtocolFile
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
 from harness.runs.methods import load_method
-from harness.settings import make_settings
+from harness.settings import filled
 from harness.spaces import Epochs
 from harness.suites.suite import MethodEntry, SupernetEntry
 from harness.supernets.methods import SupernetMethod, split_settings
@@ -78,8 +78,12 @@ class PlannedSupernet:
         checked = supernet_file.checked_frame(f"{entry.name}'s training frame", whole)
         names = {name.replace("-", "_") for name in frame}
         return {
-            "trainer": _filled(method.trainer, trainer.settings, self.settings, for_trainer),
-            "selector": _filled(method.selector, selector.settings, self.settings, for_selector),
+            "trainer": dataclasses.asdict(
+                filled(method.trainer, trainer.settings, self.settings, for_trainer)
+            ),
+            "selector": dataclasses.asdict(
+                filled(method.selector, selector.settings, self.settings, for_selector)
+            ),
             "frame": {name: getattr(checked, name) for name in sorted(names)},
             "parts": {
                 "trainer": [method.trainer, trainer.version],
@@ -148,18 +152,6 @@ def _looked_up(
     if not file.answer:
         raise BadSuite(f"supernet protocol {name} has no [[answer]] to look up in {table.name}")
     return tuple(answers.definite(each.answer(), table) for each in file.answer)
-
-
-def _filled(
-    name: str, settings: type[Any], common: Mapping[str, Any], own: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Every setting of a part: of the protocol's common ones those that it has a field for, over
-    them what the protocol says of this part, over that the part's own."""
-    fields = {each.name for each in dataclasses.fields(settings)}
-    shared = {key: value for key, value in common.items() if key in fields}
-    return dataclasses.asdict(
-        make_settings(name, settings, {**shared, **common.get(name, {}), **own})
-    )
 
 
 def _check_settings(path: str, protocol: SupernetProtocolFile) -> None:

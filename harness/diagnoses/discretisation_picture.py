@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from leaderboards.plots.drawing import COLOURS, INK
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from harness.diagnoses.discretisation import Edge
+    from harness.diagnoses.discretisation_edges import Edge
 
+INK = "#333333"
+COLOURS = 10
+"""Of matplotlib's own cycle."""
 MARKERS = ("o", "s")
 PANELS_A_ROW, LEGEND_COLUMNS = 3, 5
 WIDTH, HEIGHT = 3.0, 2.4
@@ -57,5 +58,5 @@ def draw(edges: Sequence[Edge]) -> Figure:
 
 
 def style(number: int) -> tuple[str, str]:
-    """Colour and marker of an operation; no two of the first twelve are alike."""
-    return COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+    """Colour and marker of an operation; no two of the first twenty are alike."""
+    return f"C{number % COLOURS}", MARKERS[number // COLOURS % len(MARKERS)]
