@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from adapters.selectors import magnitude
 from adapters.spaces.darts import DARTS
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from adapters.trainers.differentiable import darts, sgas
 from adapters.trainers.differentiable.sgas_criteria import certainty, importance, scaled, stability
-from harness.supernets.data import Batch
+from harness.conformance.toy_supernet import toy_dataset
+from harness.randomness.on_torch import Streams
+from harness.supernets.data import Batch, SupernetData
+from harness.supernets.selectors import TrainedSupernet
 from tests.methods.trainings import (
+    CPU,
     SMALL,
     TOY,
     Trains,
@@ -131,6 +136,24 @@ def test_a_node_with_two_decided_edges_loses_the_others() -> None:
         (mask >= hot).all()
         for mask, hot in zip(trainer.decisions.left, DARTS.one_hot(found), strict=True)
     )
+
+
+def test_magnitude_ranks_undecided_edges_by_their_importance() -> None:
+    frame = replace(SMALL, epochs=50)
+    trainer = made(sgas.CRITERION_1, DARTS, frame)
+    # The edges into node 4 are rows 5 to 8: the first is decided, the second is spread over many
+    # operations, the third has `none` first and the largest of the other weights.
+    cell = np.full((14, 8), 0.0)
+    cell[5, 4], cell[7, 0], cell[7, 3], cell[8, 0] = 9.0, 4.0, 3.0, 5.0
+    set_alpha(trainer, cell, cell)
+    trainer.end_epoch(9)
+    assert [np.flatnonzero(settled).tolist() for settled in trainer.decisions.settled] == [[5], [5]]
+    assert np.nanmax(trainer.scores()[0][7]) > np.nanmax(trainer.scores()[0][6])
+    data = SupernetData.of(toy_dataset(), frame, CPU)
+    given = TrainedSupernet.of(trainer, data, Streams.named(0, "selection", device=CPU))
+    found = magnitude.SELECTOR.select(given, magnitude.MagnitudeSettings())
+    for weights in DARTS.one_hot(found.architecture):
+        assert np.flatnonzero(weights[5:9].sum(axis=1)).tolist() == [0, 1]
 
 
 def test_batches_grow_by_eight_with_every_decision() -> None:
