@@ -27,7 +27,7 @@ from leaderboards.report import Report, Stored, section_tables, section_views
 from leaderboards.sections.context import Context, contexts
 from leaderboards.tables.main import main_views, overall_views
 from leaderboards.tables.section_table import SectionTable
-from tests.leaderboards.making import TEST_ANSWER, done
+from tests.leaderboards.making import TEST_ANSWER, VALIDATION_ANSWER, done
 from tests.leaderboards.making import protocol as searched
 
 VOLUME: Measure[Standing] = Measure(
@@ -103,10 +103,13 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     registry._entries.cache_clear()
 
 
-def front(label: str, seed: int, value: float, task: str = "small", **where: Any) -> RunRecord:
+def front(
+    label: str, seed: int, value: float, task: FrontTask = FrontTask("small"), **where: Any
+) -> RunRecord:
     """A run of the unknown kind, with a metric that only its board knows."""
-    rules: Any = FrontProtocol("own", (FrontTask(task),))
-    record = done(label, seed, (value,), searched(), costs=(5.0,), **where)
+    rules: Any = FrontProtocol("own", (task,))
+    like: Any = searched(answers=task.answers)
+    record = done(label, seed, (value,), like, costs=(5.0,), **where)
     spec = dataclasses.replace(record.spec, protocol=rules)
     return dataclasses.replace(record, spec=spec, metrics={**record.metrics, "volume": 2.0 * value})
 
@@ -189,7 +192,7 @@ def test_kinds_are_ranked_apart_over_their_own_tasks(
 ) -> None:
     on: dict[str, Any] = {"table_checksum": table.checksum}
     more = [
-        *(front("a", seed, 90.0, "large", **on) for seed in range(2)),
+        *(front("a", seed, 90.0, FrontTask("large"), **on) for seed in range(2)),
         *(done("good", seed, (90.0,), searched(task="more"), **on) for seed in range(3)),
     ]
     board = build([*both, *more], {})
@@ -204,14 +207,21 @@ def test_kinds_are_ranked_apart_over_their_own_tasks(
     }
 
 
-def test_the_main_table_ends_with_its_summary(both: list[RunRecord]) -> None:
-    report = Report(Stored(both, {}, "two kinds"), contexts(both, {}))
+def test_the_main_table_ends_with_a_summary_of_what_tasks_rank_by(
+    both: list[RunRecord],
+) -> None:
+    judged_twice = FrontTask("large", answers=(TEST_ANSWER, VALIDATION_ANSWER))
+    records = [*both, front("a", 0, 90.0, judged_twice)]
+    report = Report(Stored(records, {}, "two kinds"), contexts(records, {}))
     assert [view.title for view in report.views()] == [
         "toy: toy test",
         "small: toy test",
-        "fronts over 1 tasks",
+        "large: toy test",
+        "large: toy validation",
+        "over all tasks",
+        "fronts over 2 tasks",
     ]
-    assert len(report.views(summaries=False)) == 2
+    assert len(report.views(summaries=False)) == 4
 
 
 def test_runs_of_a_kind_without_a_board_are_one_line(fronts: list[RunRecord]) -> None:

@@ -158,6 +158,14 @@ def test_a_metric_that_a_run_lacks_is_blank() -> None:
     assert row["margin"] == 0.5
 
 
+def test_an_answer_that_is_no_accuracy_has_no_error(tables: dict[str, BenchmarkTable]) -> None:
+    (checksum,) = tables
+    size = Answer("size", "toy", None, None, None, "test", "parameters_m")
+    runs = [run("a", 0, protocol("cells", TEST_ANSWER, size), 0.5, table_checksum=checksum)]
+    accuracy, parameters = build(runs, {}).sections
+    assert (accuracy.rows[0]["error"], parameters.rows[0]["error"]) == (99.5, None)
+
+
 def rows(view: View) -> dict[str, Mapping[str, Any]]:
     return {str(row["label"]): row for row in view.rows}
 
