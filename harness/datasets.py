@@ -1,4 +1,4 @@
-"""What a data set is: named splits of images and labels as arrays, and where they came from."""
+"""Data sets: named splits of images and labels as arrays, and their provenance."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SPLITS = ("train", "valid", "test")
 
 
 DATA_VARIABLE = "NAS_HARNESS_DATA"
-"""The environment variable that names the folder of data sets where no option does."""
+"""The environment variable that names the folder of data sets, without an option."""
 
 
 class Split(NamedTuple):
-    """images: shape (images, channels, height, width); labels: shape (images,).
+    """A split. images: shape (images, channels, height, width); labels: shape (images,).
 
     Images are normalised float32, or bytes 0 to 255 where the data set has a normalisation.
     """
@@ -34,7 +34,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How bytes become numbers of mean 0 and deviation 1: one value a channel, white being 1."""
+    """Means and deviations that normalise images: one value for each channel, white being 1."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -46,7 +46,7 @@ class Normalisation:
 
     @property
     def black(self) -> NDArray[np.float32]:
-        """What byte 0 becomes, shape (channels, 1, 1)."""
+        """The normalised value of byte 0, shape (channels, 1, 1)."""
         pairs = zip(self.mean, self.std, strict=True)
         return np.array([-mean / std for mean, std in pairs], np.float32)[:, None, None]
 
@@ -57,8 +57,8 @@ class ImageDataset:
 
     provenance: where the images are from, by which rule they were split and normalised, and
     whether the files are known to be the official ones. split_rule: the rule's name.
-    normalisation: None where the images are normalised already; else they are bytes, a quarter of
-    the memory, and whoever trains normalises batches.
+    normalisation: None if the images are normalised already; otherwise they are bytes, which take
+    a quarter of the memory, and are normalised batch by batch.
     """
 
     name: str
@@ -124,22 +124,22 @@ class DatasetAdapter(Protocol):
     """Loads a data set; registered under ``nas_harness.datasets``."""
 
     summary: str
-    """One line: what is in it."""
+    """One line about the content."""
 
     def load(self, folder: Path | None = None) -> ImageDataset:
         """The whole data set, in memory.
 
-        folder: where the user keeps its files; None leaves that to ``data_folder``. Data sets that
-        need no files ignore it. Raises HarnessError where files are missing, damaged, or not the
-        official ones.
+        folder: where the user keeps its files; None leaves that to ``data_folder``. Data sets
+        without files ignore it. Raises HarnessError for files that are missing, damaged, or differ
+        from the official ones.
         """
         ...
 
 
 def data_folder(given: Path | None) -> Path:
-    """The folder of data sets: the one given, or else what NAS_HARNESS_DATA names.
+    """The folder of data sets: the one given, or else the one that NAS_HARNESS_DATA names.
 
-    Raises MissingData where neither names any, or what they name is not there.
+    Raises MissingData if neither names a folder that exists.
     """
     named = given or os.environ.get(DATA_VARIABLE)
     if not named:
@@ -149,5 +149,5 @@ def data_folder(given: Path | None) -> Path:
         )
     folder = Path(named).expanduser()
     if not folder.exists():
-        raise MissingData(f"there is no folder {folder} to read a data set from")
+        raise MissingData(f"the folder {folder} of data sets does not exist")
     return folder

@@ -1,4 +1,4 @@
-"""Errors that a user can cause and can put right: one line each, exit code 1."""
+"""Errors that a user can cause and correct: one line each, exit code 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class HarnessError(Exception):
 
 
 class UnknownName(HarnessError):
-    """A name that nothing answers to; the text offers the near ones."""
+    """An unknown name; the text offers the near ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}{did_you_mean(name, known)}")

@@ -1,4 +1,4 @@
-"""What a search space is: a set of architectures, and the networks they stand for."""
+"""The contract of a search space: a set of architectures, and their networks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ A = TypeVar("A", bound=Hashable)
 
 
 class Epochs(NamedTuple):
-    """A fidelity: ``trained`` epochs of a training whose schedule was laid out for ``schedule``.
+    """A fidelity: ``trained`` epochs of a training with a schedule of ``schedule`` epochs.
 
-    Twelve epochs of a 12-epoch schedule and the first twelve of a 200-epoch one are different
-    numbers in NAS-Bench-201, so both are said. Written ``12/12`` and ``12/200``.
+    Twelve epochs of a 12-epoch schedule and the first twelve of a 200-epoch one give different
+    results in NAS-Bench-201, so both numbers are needed. Written ``12/12`` and ``12/200``.
     """
 
     trained: int
@@ -40,7 +40,7 @@ class Epochs(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """The skeleton around a cell; each space documents how it reads ``cells``.
+    """The skeleton around a cell; each space documents what ``cells`` means.
 
     ``patch`` is 0 for the space's published skeleton. Otherwise the skeleton is flat, that of
     ``TrainingProtocol``: a convolution of size and stride ``patch``, then ``cells`` equal cells at
@@ -71,19 +71,19 @@ class SearchSpace(ABC, Generic[A]):
     """A set of architectures, each a small frozen value with a native notation.
 
     Every random choice is drawn from the generator passed in, and the same generator state
-    gives the same architecture. ``harness.conformance.spaces`` checks all that is said here.
+    gives the same architecture. ``harness.conformance.spaces`` checks all of this.
     """
 
     name: str
     """The registered name, such as ``nas-bench-201``."""
     size: int
-    """How many architectures there are, counted as ``enumerate`` would."""
+    """The number of architectures that ``enumerate`` gives."""
     mutations: tuple[str, ...] = ("uniform",)
-    """Names of the distributions that ``mutate`` knows; the first is the published one."""
+    """The names of ``mutate``'s distributions; the first is the published one."""
 
     @abstractmethod
     def parse(self, text: str) -> A:
-        """Read the native notation. Raises BadArchitecture, saying what would be right."""
+        """Read the native notation. Raises BadArchitecture, with the correct form."""
 
     @abstractmethod
     def format(self, architecture: A) -> str:
@@ -111,12 +111,12 @@ class SearchSpace(ABC, Generic[A]):
 
     @abstractmethod
     def canonical(self, architecture: A) -> Hashable:
-        """A value that architectures of the same function share, by the space's official rule."""
+        """A value that is equal for equal functions, by the space's official rule."""
 
     @property
     @abstractmethod
     def decisions(self) -> tuple[int, ...]:
-        """How many choices each decision has, such as ``(5, 5, 5, 5, 5, 5)``."""
+        """The number of choices of each decision, such as ``(5, 5, 5, 5, 5, 5)``."""
 
     @abstractmethod
     def to_decisions(self, architecture: A) -> tuple[int, ...]:
@@ -127,7 +127,7 @@ class SearchSpace(ABC, Generic[A]):
         """The architecture that takes these choices; inverse of ``to_decisions``."""
 
     def encode(self, architecture: A, *, encoding: str) -> NDArray[np.float32]:
-        """Features for a predictor: shape (features,). Every space knows ``one-hot``."""
+        """Features for a predictor: shape (features,). Every space offers ``one-hot``."""
         if encoding != "one-hot":
             raise UnknownName("encoding", encoding, ["one-hot"])
         pieces = [
@@ -137,10 +137,10 @@ class SearchSpace(ABC, Generic[A]):
         return np.concatenate(pieces)
 
     def key(self, architecture: A) -> int:
-        """A number in [0, 2**63) that no two architectures share, the same on every machine.
+        """A number in [0, 2**63), unique to the architecture, the same on every machine.
 
-        Tables find rows by it, so it is the hot path of every query; a space that has a cheap
-        bijection overrides this digest of the native notation.
+        Every table query uses it to find rows, so a space that has a cheap bijection overrides this
+        digest of the native notation.
         """
         digest = hashlib.blake2b(self.format(architecture).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "little") >> 1

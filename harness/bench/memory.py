@@ -1,4 +1,4 @@
-"""What a training holds: bytes that its passes keep for their backward passes, and its networks."""
+"""The memory of a training: bytes kept for backward passes, and the networks' parameters."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
 def storage_bytes(tensor: Tensor) -> int:
-    """Of the whole storage, of which the tensor may be a part."""
+    """The bytes of the tensor's whole storage."""
     return tensor.untyped_storage().nbytes()
 
 
 class KeptBytes:
-    """Counts what automatic differentiation keeps, each storage once while anything holds it.
+    """Counts the bytes that automatic differentiation keeps, each storage once while it is alive.
 
-    now: bytes kept at this moment. peak: the most there were at once since ``peak`` was last set.
-    size: what a storage counts, by the first tensor in it that is kept. A backward pass gives back
+    now: bytes kept at this moment. peak: the maximum of ``now`` since ``peak`` was last set. size:
+    the bytes that a storage counts for, given the first kept tensor in it. A backward pass releases
     what it used, and so does a graph that is thrown away.
     """
 
@@ -35,14 +35,15 @@ class KeptBytes:
 
     @contextmanager
     def counting(self, but: Iterable[Tensor] = ()) -> Iterator[None]:
-        """Count what is kept in this block, wherever it is given back. ``but``: tensors whose
-        storages do not count, as a network's parameters, which are there anyway."""
+        """Count what is kept in this block, wherever it is released.
+
+        but: tensors whose storages do not count, such as a network's parameters."""
         self._left_out = frozenset(_address(tensor) for tensor in but)
         with torch.autograd.graph.saved_tensors_hooks(self._keep, _Held.get):
             yield
 
     def _keep(self, tensor: Tensor) -> _Held:
-        # An output that a node keeps knows the node: held as it is, neither would ever go.
+        # An output kept by a node refers to the node: held as it is, neither would be freed.
         tensor = tensor.detach()
         address = _address(tensor)
         if address in self._left_out:
@@ -63,7 +64,7 @@ class KeptBytes:
 
 
 class _Held:
-    """A tensor that a node of the graph keeps; it goes when the node gives it back."""
+    """A tensor kept by a node of the graph, until the node releases it."""
 
     def __init__(self, tensor: Tensor, when_gone: Callable[[], None]) -> None:
         self._tensor = tensor
@@ -78,15 +79,15 @@ class _Held:
 
 
 def _address(tensor: Tensor) -> int:
-    """Of the storage; no other has it as long as the tensor lives."""
+    """The address of the storage, unique while the tensor is alive."""
     return tensor.untyped_storage().data_ptr()
 
 
 class Networks:
     """The parameters of all networks that are made and trained in a block.
 
-    Whoever measures a search so needs not know which networks its trainer has: SANAS makes a second
-    one, a progressive method one after the other.
+    So a search can be measured without knowing its trainer's networks: SANAS makes a second one, a
+    progressive method several in turn.
     """
 
     def __init__(self) -> None:
@@ -118,19 +119,19 @@ class Networks:
                     self._trained[id(each)] = each.numel()
 
     def parameters(self) -> list[nn.Parameter]:
-        """Those that are still there, each once."""
+        """The parameters that are still alive, each once."""
         found = {id(made): made for each in self._made if (made := each()) is not None}
         return list(found.values())
 
     def trained(self) -> int:
-        """How many numbers optimisers took steps on since this was last asked, alpha left out."""
+        """How many numbers, alpha aside, optimisers have updated since the last call."""
         count = sum(self._trained.values())
         self._trained.clear()
         return count
 
 
 def bytes_in(state: Any) -> int:
-    """Of all tensors in a nest of mappings and sequences, such as a checkpoint's."""
+    """The bytes of all tensors in nested mappings and sequences, such as a checkpoint's."""
     if isinstance(state, Tensor):
         return state.nbytes
     if isinstance(state, Mapping):

@@ -1,4 +1,4 @@
-"""``harness bench``: the figures that users wait for, measured on this machine."""
+"""``harness bench``: the speed of the harness, measured on this machine."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def bench(
 
 
 def _test_records() -> Path | None:
-    """The genuine NATS-Bench records among the test data, where those are at hand."""
+    """The genuine NATS-Bench records among the test data, if available."""
     named = os.environ.get(TEST_DATA)
     folder = Path(named) / "nats_bench_records" if named else None
     return folder if folder is not None and folder.is_dir() else None
@@ -140,7 +140,7 @@ def _measure(kit: _Kit, *, quiet: bool) -> dict[str, Any]:
 def _show_trainers(
     supernets: SupernetBench, *, as_json: bool, markdown: bool, **given: Any
 ) -> None:
-    """A table of what a step of each trainer costs, as text, Markdown or JSON."""
+    """Print the cost of a step of each trainer, as text, Markdown or JSON."""
     from harness import provenance
     from harness.bench.trainers import Question, trainer_costs
     from leaderboards.studies import trainer_costs as trainer_table

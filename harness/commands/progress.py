@@ -1,4 +1,4 @@
-"""The progress bar of the commands that take their time."""
+"""The progress bar of commands that take long."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
-    """A bar with what is being done, how much is done, the time gone and the time left.
+    """A bar with the current work, the share done, the elapsed and the remaining time.
 
-    fields: extra columns, shown as their name and the number that the task has of it.
+    fields: extra columns, shown as their name and the task's number.
     """
     from rich.progress import (
         BarColumn,
@@ -40,7 +40,7 @@ def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
 
 @contextmanager
 def reporting() -> Iterator[Report]:
-    """A bar on standard error, where that is a terminal, for work that says which share is done."""
+    """A bar on standard error, if that is a terminal, for work that reports the share done."""
     from rich.console import Console
     from rich.progress import Progress
 

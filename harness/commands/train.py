@@ -51,7 +51,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     from harness.resources import Workshop
     from harness.spaces import SearchSpace
 
-    # What costs little is checked before torch and the images are loaded.
+    # Cheap checks come before torch and the images are loaded.
     registry.load("spaces", space, SearchSpace).parse(architecture)
     chosen = evaluation_protocol(protocol, space=space, dataset=dataset)
     workshop = Workshop(device, data)

@@ -1,4 +1,4 @@
-"""What every proxy must do, as a suite that its author runs with pytest.
+"""Tests that every proxy must pass, as a suite that its author runs with pytest.
 
     from harness.conformance.proxies import ProxyConformance
 
@@ -32,14 +32,14 @@ WITH_PATHS = (
     "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 )
 WITHOUT_PATH = "|none~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|nor_conv_3x3~2|"
-"""Cells of NAS-Bench-201; nothing of the image reaches the output of the second."""
+"""Cells of NAS-Bench-201; the second has no path from its input to its output."""
 
 MakeNetwork = Callable[..., Any]
-"""``make_network(text=WITH_PATHS)``: a network of few weights, always with the same ones."""
+"""``make_network(text=WITH_PATHS)``: a small network, always with the same weights."""
 
 
 class ProxyConformance:
-    """Subclass it, and give it a ``proxy`` fixture."""
+    """The suite for proxies: subclass it, and give it a ``proxy`` fixture."""
 
     @pytest.fixture
     def proxy(self) -> Proxy:
@@ -86,7 +86,7 @@ class ProxyConformance:
         assert not shown.images.requires_grad
 
     def test_leaves_global_state_alone(self, proxy: Proxy, make_network: MakeNetwork) -> None:
-        # Whatever the proxy loads is loaded first: a library may set itself up on import.
+        # Libraries are loaded first, because some set themselves up on import.
         proxy.score(make_network(), images(), seeded())
         before = global_state()
         proxy.score(make_network(), images(), seeded())
@@ -146,14 +146,14 @@ class ProxyConformance:
 
 
 class Pair(nn.Module):
-    """Gives its logits with something else, as networks with an auxiliary classifier do."""
+    """A network that returns a pair, as networks with an auxiliary classifier do."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
-        """(batch, channels, height, width) to logits (batch, classes), and nothing."""
+        """(batch, channels, height, width) to logits (batch, classes) and None."""
         return self.network(images), None
 
 
@@ -182,7 +182,7 @@ def check_score(score: float | None) -> None:
 
 
 def network_state(network: nn.Module) -> dict[str, Any]:
-    """All that a score must leave alone, in a form to compare."""
+    """All state of a network that a score must leave alone, in a comparable form."""
     tensors = [*network.parameters(), *network.buffers()]
     gradients = [parameter.grad for parameter in network.parameters()]
     return {

@@ -1,4 +1,4 @@
-"""What every search space must do, as a suite that its author runs with pytest.
+"""Tests that every search space must pass, as a suite that its author runs with pytest.
 
     from harness.conformance.spaces import SpaceConformance
 
@@ -27,11 +27,11 @@ from harness.randomness.on_torch import torch_seeded
 from harness.spaces import AnySpace, NetworkShape
 
 ENUMERABLE = 100_000
-"""Spaces up to this size are walked through whole."""
+"""Spaces up to this size are enumerated completely."""
 
 
 class SpaceConformance:
-    """Subclass it, and give it a ``space`` fixture."""
+    """The suite for search spaces: subclass it, and give it a ``space`` fixture."""
 
     @pytest.fixture
     def space(self) -> AnySpace:
@@ -45,7 +45,7 @@ class SpaceConformance:
 
     @pytest.fixture
     def encodings(self) -> tuple[str, ...]:
-        """The encodings that the space knows."""
+        """The encodings that the space offers."""
         return ("one-hot",)
 
     @pytest.fixture
@@ -55,7 +55,7 @@ class SpaceConformance:
 
     @pytest.fixture
     def architectures(self, space: AnySpace) -> list[Any]:
-        """Architectures that the checks of single ones look at."""
+        """The architectures for checks of single ones."""
         return _sample(space, 30, seed=1)
 
     # -- values and notation
@@ -147,7 +147,7 @@ class SpaceConformance:
         for decision, choices in enumerate(space.decisions):
             share = _shares(everything, decision, choices)
             deviation = np.sqrt(share * (1 - share) / draws)
-            # Six standard deviations: a right sampler fails once in some hundred million.
+            # Six standard deviations: a correct sampler fails once in some hundred million.
             assert (np.abs(_shares(drawn, decision, choices) - share) <= 6 * deviation).all()
 
     def test_mutation_gives_a_neighbour(self, space: AnySpace, architectures: list[Any]) -> None:
@@ -244,6 +244,6 @@ def _sample(space: AnySpace, count: int, *, seed: int) -> list[Any]:
 
 
 def _shares(chosen: Sequence[tuple[int, ...]], decision: int, choices: int) -> Any:
-    """How often each choice of a decision was taken, shape (choices,), adding up to 1."""
+    """The frequency of each choice of a decision, shape (choices,), adding up to 1."""
     taken = [row[decision] for row in chosen]
     return np.bincount(taken, minlength=choices) / len(taken)

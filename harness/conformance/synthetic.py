@@ -1,7 +1,7 @@
-"""A full-size table of made-up numbers, for tests and speed measurements on any machine.
+"""A synthetic table of full size, for tests and speed measurements on any machine.
 
 Its accuracies come from a fixed additive model with noise, so that searchers find an order to
-learn; they say nothing about real networks, and the table's name and source say so.
+learn. They are unrelated to real networks; the table's name and source say so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SPLITS = (
 def write_synthetic_table(
     folder: Path, *, epochs: tuple[int, ...] = (12,), name: str = "nas-bench-201"
 ) -> Path:
-    """Write a made-up NAS-Bench-201 table with the cells that the shipped protocols ask for.
+    """Write a synthetic NAS-Bench-201 table with the cells that the shipped protocols ask for.
 
     epochs: trained epochs of the 12-epoch schedule that have validation accuracy.
     """
@@ -70,7 +70,7 @@ def write_synthetic_table(
 
 
 def _quality(choices: NDArray[np.int64], dataset: str) -> NDArray[np.float64]:
-    """Each operation on each edge adds its share, so neighbours are alike."""
+    """The additive model: each operation on each edge adds its share, so neighbours are similar."""
     shares = stream("synthetic", dataset, "shares").normal(size=(choices.shape[1], 5))
     total: NDArray[np.float64] = shares[np.arange(choices.shape[1]), choices].sum(axis=1)
     return total

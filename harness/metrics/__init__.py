@@ -1,1 +1,1 @@
-"""Numbers made of results: rank correlation, regret, anytime curves, statistics. Pure functions."""
+"""Pure functions of results: rank correlation, regret, anytime curves, statistics."""

@@ -56,10 +56,10 @@ def on_grid(trajectories: Sequence[Steps], grid: ArrayLike) -> Array:
 
 @dataclass(frozen=True)
 class AnytimeSummary:
-    """Runs summed up at each cost; shape (points,) each unless said, in the unit of the values.
+    """A summary over runs at each cost; shape (points,) each unless said, in the values' unit.
 
-    Where not every run has a first step yet, all but ``n`` are NaN: an aggregate over those
-    that happen to be ahead would be an aggregate over other runs at every point.
+    Where some run has no first step yet, all but ``n`` are NaN: otherwise every point would be an
+    aggregate over other runs.
 
     n: runs that have a value there, ``runs`` in all.
     quantiles: shape (levels, points), over runs, in the order of ``quantile_levels``.
@@ -85,7 +85,7 @@ def summary(
     resamples: int = 1000,
     quantile_levels: tuple[float, ...] = (0.1, 0.9),
 ) -> AnytimeSummary:
-    """Mean, median, quantiles and interval over runs of what ``on_grid`` gives.
+    """Mean, median, quantiles and interval over runs, given the values of ``on_grid``.
 
     values: shape (runs, points), NaN where a run has no value yet.
     Raises ValueError without runs.
@@ -125,8 +125,8 @@ def area_under_regret(
 
     costs, regrets: shape (steps,), as a trajectory; steps beyond the budget do not count.
     before: the regret charged from zero to the first step, for instance that of the average
-        architecture. By default the first incumbent's regret is held back to zero, so that a
-        dear first evaluation is neither free nor punished.
+        architecture. By default the first incumbent's regret holds from cost zero on, so that an
+        expensive first evaluation is neither rewarded nor punished.
     The result has the regret's unit. Raises ValueError where no step lies within the budget.
     """
     at, regret = _steps((costs, regrets))
@@ -140,14 +140,14 @@ def area_under_regret(
 
 @dataclass(frozen=True)
 class FixedTarget:
-    """What it costs to reach a target.
+    """The cost of reaching a target.
 
     costs: shape (runs,), the cost at which each run first reached it; inf for those that never
         did within the budget.
     expected_cost: the expected running time, ERT: all cost spent before the target, that of
-        the unsuccessful runs included, per success; inf without a success. It is what a method
-        costs that is restarted until it succeeds (Hansen et al., COCO, 2021).
-    share: of the runs that reached it, in [0, 1], out of ``runs``.
+        the unsuccessful runs included, per success; inf without a success. It is the cost of a
+        method that is restarted until it succeeds (Hansen et al., COCO, 2021).
+    share: the share of the ``runs`` that reached it, in [0, 1].
     """
 
     target: float
@@ -159,9 +159,9 @@ class FixedTarget:
 
 
 def fixed_target(trajectories: Sequence[Steps], target: float, budget: float) -> FixedTarget:
-    """When runs first have an incumbent whose value is at least ``target``.
+    """The costs at which runs first have an incumbent with a value of at least ``target``.
 
-    A later incumbent may be worse by a number the search does not see; first reached counts.
+    A later incumbent may be worse, as the search does not see this value; the first one counts.
     For regrets, negate values and target. Steps beyond ``budget`` do not count, and a run
     that never reaches the target is charged the whole budget. Raises ValueError without runs.
     """
@@ -187,7 +187,7 @@ def fixed_budget(
 ) -> AnytimeSummary:
     """The summary at each of ``budgets``, shape (points,), as of steps at or before them.
 
-    An evaluation that crosses its budget is no such step. Where a protocol lets it count, the
+    An evaluation that crosses its budget does not count here. Where a protocol lets it count, the
     last value of the trajectory is the result at the protocol's own budget.
     """
     return summary(on_grid(trajectories, budgets), rng, level)

@@ -1,4 +1,4 @@
-"""Bootstrap over runs: resampling by counts, and the interval that held its coverage best."""
+"""Bootstrap over runs: resampling by counts, and the interval with the best measured coverage."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Interval:
 
 
 def expanded_tail(n: int, level: float) -> float:
-    """The quantile of the bootstrap distribution to cut at, for ``n`` values.
+    """The quantile of the bootstrap distribution that bounds the interval, for ``n`` values.
 
     The plain percentile interval is too narrow for few values: its width comes from a deviation
     with divisor n and from normal quantiles. Hesterberg's "expanded percentile" interval (What
-    Teachers Should Know About the Bootstrap, 2015) puts both right: the tail is
+    Teachers Should Know About the Bootstrap, 2015) corrects both: the tail is
     Phi(-sqrt(n / (n - 1)) * t), t being Student's quantile with n - 1 degrees of freedom.
 
     Measured coverage of a nominal 95% (4,000 samples, 1,000 resamples; n = 5 / 10 / 20):
@@ -38,7 +38,7 @@ def expanded_tail(n: int, level: float) -> float:
     A studentised interval holds .93 to .95 on the first two, but falls to .61 on five runs with
     few distinct values, such as runs on a benchmark table have.
     """
-    # Loaded here, because scipy takes longer to load than most uses of this module last.
+    # Loaded here, because loading scipy takes longer than most uses of this module.
     from scipy.special import ndtr, stdtrit
 
     student = float(stdtrit(n - 1, (1 + level) / 2))

@@ -1,4 +1,4 @@
-"""What every metric demands of its arrays. Broken demands are bugs of the caller: ValueError."""
+"""Checks of the arrays given to metrics. They raise ValueError, as failures are bugs of callers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """``values`` as a float64 array of shape (n,), none of them NaN or infinite."""
+    """``values`` as a float64 array of shape (n,). Raises ValueError for NaN and infinity."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name} must have one axis, not shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} has {int((~np.isfinite(array)).sum())} values that are no number")
+        wrong = int((~np.isfinite(array)).sum())
+        raise ValueError(f"{name} has {wrong} values that are NaN or infinite")
     return array
 
 

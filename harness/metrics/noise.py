@@ -1,4 +1,4 @@
-"""The noise ceiling: how well a table's own seeds rank each other, and so how well anything can."""
+"""The noise ceiling: how well a table's own seeds agree, which bounds every other agreement."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class SeedPair:
 
 @dataclass(frozen=True)
 class NoiseCeiling:
-    """Tau-b that the seeds of a table have with each other.
+    """Tau-b between the seeds of a table.
 
-    mean, min, max: over the pairs where tau is defined; None with a ``reason`` where there is
-        none.
+    mean, min, max: over the pairs where tau is defined; None, with a ``reason``, without such a
+        pair.
     against_rest: for each seed, its tau with the mean of all other seeds, over the
         architectures that have every seed: the ceiling of a score that predicts a single run
         when the others are averaged. Empty with fewer than two seeds.
@@ -43,7 +43,7 @@ class NoiseCeiling:
 def noise_ceiling(columns: ArrayLike, seeds: Sequence[int] | None = None) -> NoiseCeiling:
     """Tau-b of every pair of seeds, and of each seed with the rest.
 
-    columns: shape (seeds, architectures), any one unit; NaN where a table has no such run.
+    columns: shape (seeds, architectures), any one unit; NaN where a table lacks the run.
     seeds: names of the rows, 0, 1, ... by default.
     """
     values = np.asarray(columns, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Random search in closed form: what its simulation must fall on, without simulating.
+"""Random search in closed form: the results that its simulation approaches.
 
 The search draws cells of a table independently and with replacement, sees a signal (validation) of
 each, keeps the first cell with the largest signal as its incumbent, and is judged by the
@@ -29,7 +29,7 @@ class ExactCurve:
 
     at: numbers of evaluations, or costs.
     started: the probability that an evaluation has finished by then. Where it is below 1 all
-        else is NaN, as it is in ``anytime.summary``.
+        else is NaN, as in ``anytime.summary``.
     sd: of one run (not of a mean over runs).
     quantiles: shape (levels, points): the smallest answer that is reached with at least that
         probability.
@@ -67,7 +67,7 @@ class SeedPopulation:
 def seed_population(signals: ArrayLike) -> SeedPopulation:
     """The cells that are drawn when every evaluation draws one of the architecture's seeds.
 
-    signals: shape (seeds, architectures), NaN where there is no such run. All architectures
+    signals: shape (seeds, architectures), NaN where the run is missing. All architectures
     weigh the same, however many seeds they have. Raises ValueError for one that has none.
     """
     values = np.asarray(signals, dtype=np.float64)
@@ -187,8 +187,10 @@ def exact_final(
 def _last_chances(
     signal: bytes, weight: bytes, cost: bytes, budget: float, overrun: Overrun, step: float | None
 ) -> Array:
-    """Who is the incumbent at the end does not depend on the answer: a task with several answers
-    asks once. The arguments are arrays of ranked cells in a form that can be compared.
+    """The probability that each cell is the last incumbent, cached.
+
+    It does not depend on the answer, so a task with several answers computes it once. The arguments
+    are arrays of ranked cells in a hashable form.
     """
     seen, mass, paid = (np.frombuffer(array) for array in (signal, weight, cost))
     cells = RankedCells(seen, np.zeros_like(seen), mass, paid, 0.0)

@@ -95,7 +95,7 @@ class RankedCells:
 
 
 class Quantiles:
-    """Quantiles of the answer of an incumbent of which only its bin of cells is known.
+    """Quantiles of an incumbent's answer, given only its bin of cells.
 
     answer, share: shape (cells,); ``share`` is the probability of a cell within its bin.
     bin_of: shape (cells,), the number of each cell's bin.
@@ -107,11 +107,11 @@ class Quantiles:
 
     @property
     def cells(self) -> int:
-        """How many cells it looks at."""
+        """The number of cells."""
         return len(self._answer)
 
     def from_bin(self, lowest: int) -> Quantiles:
-        """The same without the cells of lower bins, whose incumbents are ruled out."""
+        """The same without the cells of lower bins."""
         keep = self._bin_of >= lowest
         return Quantiles(self._answer[keep], self._share[keep], self._bin_of[keep])
 

@@ -1,4 +1,4 @@
-"""How well scores rank architectures: correlations over all of them, and how good the top is."""
+"""How well scores rank architectures: rank correlations, and the quality of the top."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.metrics.checks import same_length, vector
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation in [-1, 1] over ``n`` pairs; ``value`` is None where it is undefined."""
+    """A rank correlation in [-1, 1] over ``n`` pairs; ``value`` is None if undefined."""
 
     value: float | None
     n: int
@@ -56,11 +56,11 @@ def kendall_taus(x: ArrayLike, ys: ArrayLike) -> list[Correlation]:
 
 
 _ALL_PAIRS = 400
-"""The most values whose pairs are compared all at once: more would take more memory than time."""
+"""The largest number of values whose pairs are compared all at once; more take much memory."""
 
 
 def _signs(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Which of each pair is larger: -1, 0 or 1, shape (n, n)."""
+    """The sign of each pair's difference: -1, 0 or 1, shape (n, n)."""
     larger = values[:, None] > values
     signs: NDArray[np.float32] = larger.astype(np.float32) - larger.T
     return signs
@@ -115,9 +115,9 @@ def best_of_top(scores: ArrayLike, truth: ArrayLike, k: int) -> float:
 
 
 def _top(scores: NDArray[np.float64], k: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], int]:
-    """Masks of those surely in the top k and of those tied for the rest; how many places are left.
+    """Masks of the values certainly in the top k and of those tied for the remaining places.
 
-    At least one place is always left to the tied.
+    The number of remaining places, at least one, is returned too.
     """
     if not 1 <= k <= len(scores):
         raise ValueError(f"k must lie in 1..{len(scores)}, not {k}")
@@ -137,5 +137,5 @@ def _constant(values: NDArray[np.float64]) -> bool:
 
 
 def _correlation(value: float, n: int) -> Correlation:
-    # Rounding can leave a perfect correlation an ulp outside of [-1, 1].
+    # Rounding can put a perfect correlation an ulp outside of [-1, 1].
     return Correlation(min(1.0, max(-1.0, value)), n)

@@ -1,9 +1,9 @@
 """Sums of random costs on a lattice, by generating functions and one FFT.
 
-A search draws costs c1, c2, ... independently; its n-th evaluation is finished at their sum. What
-has happened by cost t is a coefficient of a power series in w whose exponent is the cost in
-lattice steps. Series are held by their values at the points w = r exp(-2 pi i k / size), r < 1:
-products of series are products of values, and an inverse FFT gives the coefficients. The radius
+A search draws costs c1, c2, ... independently; its n-th evaluation is finished at their sum. The
+state at cost t is a coefficient of a power series in w whose exponent is the cost in lattice steps.
+Series are represented by their values at the points w = r exp(-2 pi i k / size), r < 1: products of
+series are products of values, and an inverse FFT gives the coefficients. The radius
 r damps what would wrap around from beyond ``size`` to r**size = 1e-6 of itself, and magnifies
 rounding errors at the far end as much: both stay below 1e-5 of the largest value.
 """
@@ -32,7 +32,7 @@ class Lattice:
 
     A cost between two lattice points is split among them so that its mean stays what it is: a
     sum of n costs keeps its mean and gains at most n step**2 / 4 of variance. Times are rounded
-    down. Where every cost and every time asked for is a multiple of the step, nothing is lost.
+    down. The result is exact if every cost and every time asked for is a multiple of the step.
     """
 
     def __init__(self, horizon: float, step: float) -> None:
@@ -44,7 +44,7 @@ class Lattice:
         self.w: Series = WRAPPED ** (1 / self.size) * np.exp(turn)
 
     def index(self, time: float) -> int:
-        """The lattice point at or before ``time``; rounding errors of the quotient forgiven."""
+        """The lattice point at or before ``time``, tolerating rounding errors of the quotient."""
         return math.floor(time / self.step * (1 + 1e-12) + 1e-9)
 
     def split(self, costs: Array) -> tuple[NDArray[np.int64], Array]:
@@ -149,7 +149,7 @@ class CostSearch:
             if overrun == "discard":
                 paths = ending / (before * after)
             else:
-                # The draw that crosses is no better than the incumbent, or it is the incumbent.
+                # The draw that crosses is not above the incumbent, or becomes it.
                 crossing = float(lattice.coefficients(ending / before)[-1])
                 paths = ending * ((mass - 1 + after) / (before * after) - 1 / before)
             left = np.append(lattice.coefficients(paths)[::-1], np.zeros(2))
@@ -179,7 +179,7 @@ class CostSearch:
 
 
 def _blocks(cells: RankedCells, draws: float) -> NDArray[np.int64]:
-    """The block of each tie group, shape (groups,): 0, 1, ... upwards, none left out.
+    """The block of each tie group, shape (groups,): 0, 1, ... upwards without gaps.
 
     A block is at most about log(1 + draws) / 256 of the weight above it, that of one in
     ``draws`` draws added: while it holds the incumbent it is hardly drawn from twice.

@@ -15,14 +15,16 @@ from harness.metrics.bootstrap import Interval, expanded_tail, resampled_means
 from harness.metrics.checks import same_length, vector
 
 FEWEST_SHARED = 5
-"""With fewer shared seeds than this, runs are compared unpaired. (Five pairs still cannot reach
+"""With fewer shared seeds than this, runs are compared unpaired. (Five pairs cannot yet reach
 p < .05 by the signed-rank test, whose smallest p with n pairs is 2 / 2**n; six can.)"""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """``n`` values, in their own unit. ``sd`` has ddof = 1; it and ``interval`` (of the mean, by
-    bootstrap) are None for a single value."""
+    """A summary of ``n`` values, in their unit.
+
+    ``sd`` has ddof = 1; ``sd`` and ``interval`` (of the mean, by bootstrap) are None for a single
+    value."""
 
     n: int
     mean: float
@@ -36,7 +38,7 @@ class Summary:
 def summary(
     values: ArrayLike, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000
 ) -> Summary:
-    """Sums up values of shape (n,), one per run. Raises ValueError for none, and for NaN."""
+    """The summary of values of shape (n,), one per run. Raises ValueError for NaN or no values."""
     data = vector(values, "values")
     if not len(data):
         raise ValueError("no values to sum up")
@@ -61,7 +63,7 @@ def bootstrap_interval(
 ) -> Interval:
     """Interval of the mean or the median of values of shape (n,), in their unit.
 
-    A percentile interval with expanded tails; ``expanded_tail`` says why, and what was measured.
+    A percentile interval with expanded tails; ``expanded_tail`` has the reason and measurements.
     Raises ValueError for fewer than two values, and for NaN.
     """
     data = vector(values, "values")
@@ -156,7 +158,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction (1979): adjusted p values, shape (m,), in the order given.
 
     The i-th smallest of m is multiplied by m - i + 1; none may fall below a smaller one's, and
-    none exceeds 1. Raises ValueError for what is no probability.
+    none exceeds 1. Raises ValueError for values outside [0, 1].
     """
     p = vector(p_values, "p_values")
     if ((p < 0) | (p > 1)).any():
@@ -245,9 +247,9 @@ def seeds_needed(a: ArrayLike, b: ArrayLike, power: float = 0.8, level: float = 
     (3 (w - 1/2)^2), w being the probability that the sum of two paired differences is positive,
     estimated here by the share of sums of two distinct observed differences that are (a sum of
     zero counts half). At least the fewest pairs by which the test can reach 1 - level at all. It
-    takes the observed difference for the true one, so from few seeds it is only a rough guide.
+    treats the observed difference as the true one, so with few seeds it is only a rough guide.
 
-    a, b: shape (n,), n >= 2, paired by position. None where nothing points either way.
+    a, b: shape (n,), n >= 2, paired by position. None if the differences have no direction.
     """
     first, second = vector(a, "a"), vector(b, "b")
     if same_length(a=first, b=second) < 2:

@@ -15,8 +15,8 @@ def vote_order(scores: Mapping[str, Sequence[float | None]]) -> NDArray[np.float
 
     ``scores`` holds a sequence of length n for each voter, higher being better. On a pair a voter
     prefers the higher score; it abstains where the two are equal and where either is None.
-    Majorities of pairs need not be transitive, so there may be no order that agrees with all of
-    them; the number of pairs won (Copeland's rule) is one that always exists.
+    Majorities of pairs need not be transitive, so an order that agrees with all of them may not
+    exist; the number of pairs won (Copeland's rule) always gives one.
     Raises ValueError without voters, and for sequences of different lengths.
     """
     ballots = _ballots(scores)
@@ -33,7 +33,7 @@ def pairs_ordered_rightly(
     """The share of pairs of different truth whose better one the majority prefers; ties are half.
 
     The published number of the vote (Abdelfattah et al., ICLR 2021) is this share, although it
-    stands beside rank correlations: an order at random has 0.5, not 0. None without such a pair.
+    is printed beside rank correlations: a random order has 0.5. None without such a pair.
     Arguments and errors as in ``vote_order``; truth has shape (n,).
     """
     ballots = _ballots({**scores, "truth": np.asarray(truth, dtype=np.float64).tolist()})

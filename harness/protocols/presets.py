@@ -12,20 +12,20 @@ from harness.errors import UnknownName
 
 @dataclass(frozen=True)
 class Presets:
-    """The ``.toml`` files in the folder of ``package``; ``kind`` is what messages call one."""
+    """The ``.toml`` files in the folder of ``package``; ``kind`` is their name in messages."""
 
     kind: str
     package: str
 
     def names(self) -> list[str]:
-        """Those that ship, without their ending."""
+        """The names of the shipped files, without their ending."""
         return sorted(self._shipped())
 
     def find(self, name: str) -> tuple[str, Traversable]:
         """The name and the file of a preset, or of the file whose path ends in ``.toml``.
 
         Raises UnknownName, with the near names, for a preset that does not ship. A path is taken
-        as it is: whether there is a file shows when it is read.
+        as it is; reading it fails if the file does not exist.
         """
         if name.endswith(".toml"):
             path = Path(name)

@@ -6,10 +6,10 @@ import math
 
 
 def half_cosine(first: float, last: float, done: float, whole: float) -> float:
-    """From ``first``, when nothing is done, to ``last``, when ``done`` is ``whole``.
+    """The value after ``done`` of ``whole``: from ``first`` to ``last`` along half a cosine.
 
-    Results rest on the last bit of a rate, and pi * done / whole is not always pi * (done / whole):
-    whoever counts epochs gives both numbers, whoever counts in shares gives a share of 1.
+    Results depend on the last bit of a rate, and pi * done / whole can differ from
+    pi * (done / whole): callers that count epochs give both numbers, others a share and 1.
     """
     share = (1 + math.cos(math.pi * done / whole)) / 2
     return last + (first - last) * share

@@ -1,4 +1,4 @@
-"""What a proxy is: a number from an untrained network and one batch, meant to rank networks."""
+"""The contract of a proxy: a number from an untrained network and one batch, to rank networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ProxyBatch(NamedTuple):
-    """One batch, on the device and in the precision of the networks that it is shown to.
+    """One batch, on the device and in the precision of the networks to score.
 
     images: shape (n, channels, height, width), normalised. labels: shape (n,), class numbers.
     """
@@ -23,22 +23,22 @@ class ProxyBatch(NamedTuple):
 class Proxy(Protocol):
     """Scores networks without training them; registered under ``nas_harness.proxies``.
 
-    Higher is meant to be better. A score depends on the network's weights, which the caller draws,
-    on the batch, and on nothing random but the generator. A proxy that watches layers as they are
-    called, by hooks, has a true ``watches_layers`` besides: supernets call few of theirs.
+    A higher score is meant to predict a better network. A score depends on the network's weights,
+    which the caller draws, the batch, and the generator. A proxy that measures layers by hooks sets
+    ``watches_layers`` to true: supernets call few of their layers.
     """
 
     summary: str
-    """One line: what is computed."""
+    """One line about the score."""
     source: str
     """The paper and the published code that define it."""
     batch: int
-    """How many images the published score takes; more do no harm where it is 1."""
+    """The number of images of the published score; where it is 1, more make no difference."""
 
     def score(
         self, network: nn.Module, batch: ProxyBatch, generator: torch.Generator
     ) -> float | None:
-        """The score of a network, or None where it does not exist; never NaN or infinite.
+        """The score of a network, or None where it is undefined; never NaN or infinite.
 
         network: maps images to logits of shape (n, classes), or to a tuple that begins with them.
             Its parameters, buffers, gradients, mode and hooks are left as they were.

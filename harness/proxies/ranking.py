@@ -28,10 +28,10 @@ Draws = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ProxyRank:
-    """One proxy against the truth, over the ``n`` architectures that it has a score for.
+    """The agreement of a proxy with the truth, over the ``n`` architectures with a score.
 
-    absent: architectures without a score, left out. Correlations are None where undefined, their
-    95% bootstrap intervals over architectures too.
+    absent: the number of architectures without a score. Correlations and their 95% bootstrap
+    intervals over architectures are None where undefined.
     """
 
     proxy: str
@@ -46,7 +46,7 @@ class ProxyRank:
 def rank_proxies(
     scores: Mapping[str, Sequence[float | None]], truth: Sequence[float]
 ) -> list[ProxyRank]:
-    """Every proxy against the truth, and the vote where all of its voters are there.
+    """The agreement of every proxy with the truth, and of the vote if all its voters are given.
 
     ``scores`` holds a sequence of length n for each proxy, as long as ``truth``; the best
     Spearman correlation comes first.
@@ -77,7 +77,7 @@ def _rank(name: str, values: Sequence[float | None], truth: Sequence[float]) -> 
 def resampled_spearman(x: Floats, y: Floats, draws: Draws) -> Floats:
     """Spearman's correlation of each resample, NaN where one side is constant.
 
-    draws: which architectures each resample holds, shape (resamples, n). Result: (resamples,).
+    draws: the architectures of each resample, shape (resamples, n). Result: (resamples,).
     """
     from scipy.stats import rankdata
 
@@ -90,7 +90,7 @@ def resampled_spearman(x: Floats, y: Floats, draws: Draws) -> Floats:
 def resampled_kendall(x: Floats, y: Floats, draws: Draws) -> Floats:
     """Kendall's tau-b of each resample, NaN where one side is constant; shapes as above.
 
-    A resample is kept as the count of each architecture, so that concordant and tied pairs of all
+    A resample is the count of each architecture, so that concordant and tied pairs of all
     resamples are matrix products with the signs of all pairs, computed a block of rows at a time.
     """
     n = len(x)

@@ -1,4 +1,4 @@
-"""Proxies on a whole table: score every cell's untrained network, and rank scores by the table."""
+"""Proxies on a whole table: scores of untrained networks of its cells, compared with the table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VERSION = 1
 
 
 class Scored(NamedTuple):
-    """One architecture's scores, and the seconds that they took together."""
+    """The scores of an architecture, and the seconds that they took together."""
 
     architecture: Any
     scores: Scores
@@ -43,8 +43,8 @@ class Scored(NamedTuple):
 class ProxyStudy:
     """Networks of one shape, on one batch of training images.
 
-    images: shape (batch, channels, height, width), normalised. labels: shape (batch,). The same
-    batch is shown to every network. Initial weights are drawn from a stream of seed and
+    images: shape (batch, channels, height, width), normalised. labels: shape (batch,). Every
+    network gets the same batch. Initial weights are drawn from a stream of seed and
     architecture, so that scores depend neither on the order of the cells nor on the workers.
     """
 
@@ -68,7 +68,7 @@ class ProxyStudy:
         seed: int,
         device: str = "cpu",
     ) -> ProxyStudy:
-        """A study on random training images. Raises HarnessError where there are too few."""
+        """A study on random training images. Raises HarnessError if there are too few."""
         images, labels = dataset.splits["train"]
         if batch > len(labels):
             raise HarnessError(
@@ -84,7 +84,7 @@ class ProxyStudy:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """All that can change a score, the platform's arithmetic left out."""
+        """All that can change a score, except the platform's arithmetic."""
         content = hashlib.sha256(self.images.tobytes() + self.labels.tobytes())
         return {
             "version": _VERSION,
@@ -98,7 +98,7 @@ class ProxyStudy:
 
     @property
     def name(self) -> str:
-        """The name of its file: two studies that could differ in a score have different ones."""
+        """The name of the study's file; studies with other scores have other names."""
         return f"{self.space.name}-{self.dataset}-{digest(self.about)[:12]}"
 
     def score(self, architecture: Any, proxies: Mapping[str, Proxy]) -> Scored:
@@ -133,7 +133,7 @@ class ProxyStudy:
 
         with torch_seeded(self._draw(architecture, "weights")):
             network = self.space.build(architecture, self.shape)
-        # Convolutions of few channels take half the time in this layout of the memory.
+        # Convolutions of few channels take half the time in this memory layout.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.to(self.device)
 
@@ -148,9 +148,9 @@ class ProxyStudy:
 
 
 def unique_architectures(table: BenchmarkTable, seed: int) -> list[Any]:
-    """One architecture of each function that the table holds, in an order drawn by ``seed``.
+    """One architecture of each function in the table, in an order drawn by ``seed``.
 
-    The first k of them are a random sample of k, and part of every larger sample.
+    The first k are a random sample of size k, and part of every larger sample.
     """
     space = table.space
     first: dict[Hashable, Any] = {}
@@ -163,7 +163,7 @@ def unique_architectures(table: BenchmarkTable, seed: int) -> list[Any]:
 
 
 class Job(NamedTuple):
-    """One architecture, and the proxies by which it is still to be scored."""
+    """An architecture, and the proxies that it still lacks scores of."""
 
     architecture: Any
     proxies: dict[str, Proxy]
@@ -175,7 +175,7 @@ def missing_work(
     architectures: Iterable[Any],
     proxies: Mapping[str, Proxy],
 ) -> list[Job]:
-    """What the journal lacks. Call it inside ``journal.locked()``."""
+    """The jobs whose scores the journal lacks. Call it inside ``journal.locked()``."""
     held = journal.read()
     jobs = []
     for architecture in architectures:
@@ -189,7 +189,7 @@ def missing_work(
 def score_all(
     study: ProxyStudy, journal: ScoreJournal, work: Sequence[Job], *, workers: int
 ) -> Iterator[Scored]:
-    """Score architectures, each recorded in the journal before it is given back.
+    """Score architectures; yield each after it is recorded in the journal.
 
     Call it inside ``journal.locked()``. Raises HarnessError where a worker dies.
     """

@@ -1,4 +1,4 @@
-"""What is to be run (RunSpec) and what came of it (RunRecord, with its Trajectory)."""
+"""Records of runs: RunRecord, with its Trajectory and History."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Trajectory:
 
     costs: shape (steps,), ascending; the cost spent when the incumbent was found, in the
         protocol's unit (seconds or evaluations).
-    evaluations: shape (steps,); the number of evaluations finished by then, that one included.
+    evaluations: shape (steps,); the number of evaluations finished by then, the incumbent's own
+        included.
     architectures: native notation of each incumbent.
     validation: shape (steps,), percent; the number the searcher saw.
     answers: answer name -> shape (steps,), percent; attached by the runner after the search.
@@ -50,15 +51,15 @@ class History:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What came of a RunSpec, a failure included.
+    """The result of a RunSpec, which may be a failure.
 
     metrics: numbers of the whole run, such as ``evaluations``, ``cost``, and
         ``tau/<answer>``: Kendall tau-b between what the searcher saw and the answer, over the
         distinct architectures that it evaluated at its highest fidelity.
-    provenance: versions, revision, hardware, table, times, notes; explains the record by itself.
+    provenance: versions, revision, hardware, table, times, notes.
     seconds: wall-clock time of the run.
-    details: what a leaderboard does not need but a study does, as JSON content: a supernet's
-        training curve, the scores and margins of its selection.
+    details: further results for studies, as JSON content: a supernet's training curve, the scores
+        and margins of its selection.
     """
 
     spec: RunSpec

@@ -24,7 +24,7 @@ RUN_COLUMNS = (
 )
 
 SCHEMA = (
-    # What runs of one comparison share: space, table, protocol with its task.
+    # Content that runs of one comparison share: space, table, protocol with its task.
     "CREATE TABLE comparisons (comparison TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",
     """CREATE TABLE runs (
         identity TEXT PRIMARY KEY,
@@ -66,4 +66,4 @@ SCHEMA = (
 UPGRADES = {
     1: ("ALTER TABLE runs ADD COLUMN details BLOB",),
 }
-"""What brings a store of an older version to the next one."""
+"""The statements that migrate a store of an older version to the next one."""

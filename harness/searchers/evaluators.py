@@ -1,4 +1,4 @@
-"""What turns a trial into a validation number and a cost. It never reads a test number."""
+"""Evaluators: a trial in, a validation number and a cost out. They never read a test number."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Evaluator(Protocol):
 
 
 class TableEvaluator:
-    """Answers trials from the validation columns and the cost columns of a table.
+    """An evaluator that looks trials up in the validation and cost columns of a table.
 
-    Built once for a run: it holds those columns and no more, so neither a searcher nor a bug in
-    the search loop can reach a test number through it. With the seed rule ``random`` each
+    It is built once for a run and holds only those columns, so neither a searcher nor a bug in the
+    search loop can reach a test number through it. With the seed rule ``random`` each
     evaluation draws one of the seeds that the architecture has, from ``rng``.
     """
 
@@ -84,7 +84,7 @@ class TableEvaluator:
 
 
 def signal_columns(table: BenchmarkTable, signal: Signal, epochs: Epochs) -> list[Sequence[float]]:
-    """The columns that an evaluation at ``epochs`` may read: one a seed for ``random``."""
+    """The columns that an evaluation at ``epochs`` may read: one for each seed with ``random``."""
     where: dict[str, Any] = {
         "metric": "accuracy",
         "dataset": signal.dataset,
@@ -100,5 +100,5 @@ def _cost_column(table: BenchmarkTable, quantity: str, dataset: str) -> Sequence
 
 
 def _quick(column: NDArray[Any]) -> Sequence[float]:
-    """Reading single numbers through a memoryview costs a third of reading them from an array."""
+    """A memoryview, from which single numbers are read in a third of the time."""
     return cast("Sequence[float]", np.ascontiguousarray(column).data)

@@ -14,12 +14,12 @@ from harness.searchers.evaluators import Evaluator
 from harness.spaces import AnySpace
 
 FREE_IN_A_ROW = 100_000
-"""How often a search may ask for what it knows, at no cost, before it counts as ended."""
+"""The number of free evaluations in a row after which a search counts as ended."""
 
 
 @dataclass
 class _Log:
-    """Every evaluation, and which of them were incumbents when they finished."""
+    """A log of every evaluation, and of those that were incumbents when they finished."""
 
     trials: list[Trial] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)

@@ -21,7 +21,7 @@ Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class SupernetData:
-    """What a search may see of a data set: never the test split."""
+    """The part of a data set that a search may see: the train and valid splits."""
 
     train: DeviceSplit
     valid: DeviceSplit
@@ -29,7 +29,7 @@ class SupernetData:
 
     @classmethod
     def of(cls, dataset: ImageDataset, frame: Frame, device: torch.device) -> SupernetData:
-        """The train and valid splits on ``device``, as many images of them as the frame says."""
+        """The train and valid splits on ``device``, with as many images as the frame says."""
         augmentation = Augmentation(frame.crop_padding, frame.flip, frame.cutout)
         limits = {"train": frame.train_images, "valid": frame.valid_images}
         splits = {}
@@ -63,10 +63,9 @@ class SupernetData:
         return Batch(images, split.labels[where])
 
     def pixel_range(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Black and white of each channel as normalised images have them, both (channels, 1, 1).
+        """The normalised values of black and white of each channel, both (channels, 1, 1).
 
-        Where the images come normalised already, the least and the greatest value of the train
-        split stand for them.
+        For images that come normalised, the least and the greatest value of the train split.
         """
         split = self.train
         if split.scale is not None and split.black is not None:
@@ -77,7 +76,7 @@ class SupernetData:
     def valid_batches(
         self, generator: torch.Generator, *, augmented: bool = False, batch: int = evaluation.BATCH
     ) -> Iterator[Batch]:
-        """The whole validation split in its order, the last batch maybe smaller."""
+        """The whole validation split in its order; the last batch may be smaller."""
         count = len(self.valid.labels)
         for start in range(0, count, batch):
             indices = np.arange(start, min(start + batch, count))
@@ -85,11 +84,11 @@ class SupernetData:
 
 
 class SeedBatches:
-    """What belongs to one seed of a training: its streams, and the batches that they draw.
+    """The streams of one seed of a training, and the batches that they draw.
 
     ``restart`` sets the streams to an epoch, of which the trainer may then draw too; ``begin`` puts
-    the images into an order and says in how many full batches they go, ``count``. Validation
-    batches are drawn when they are asked for, and shuffled anew whenever all were.
+    the images into an order and sets ``count``, the number of full batches. Validation batches are
+    drawn on demand, and shuffled anew when all were drawn.
     """
 
     def __init__(self, data: SupernetData, streams: Streams) -> None:
@@ -111,12 +110,12 @@ class SeedBatches:
         self._valid_order = self._valid_order[:0]
 
     def train(self, index: int, cutout_share: float) -> Batch:
-        """The epoch's batch of that number; the share is as ``SupernetData.batch`` has it."""
+        """The epoch's batch of that number; ``cutout_share`` as in ``SupernetData.batch``."""
         taken = self._order[index * self._size : (index + 1) * self._size]
         return self._batch(self.data.train, taken, cutout_share)
 
     def valid(self, cutout_share: float) -> Batch:
-        """A fresh batch of the validation split, of as many images as a train batch has."""
+        """A fresh batch of the validation split, of the size of a train batch."""
         images = len(self.data.valid.labels)
         size = min(self._size, images)
         if len(self._valid_order) < size:
@@ -130,7 +129,7 @@ class SeedBatches:
 
 
 class Batch(NamedTuple):
-    """images: (batch, channels, height, width), normalised and augmented, on the device;
+    """A batch. images: (batch, channels, height, width), normalised and augmented, on the device;
     labels: (batch,)."""
 
     images: Tensor

@@ -1,4 +1,4 @@
-"""The one driver of a supernet's epochs: trainings, tuning, toys and measurements all go by it."""
+"""The driver of a supernet's epochs, shared by trainings, tuning, toy supernets and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.training.sgd import check_loss, set_learning_rate
 
 
 class Epoch(NamedTuple):
-    """An epoch that was trained.
+    """A trained epoch.
 
     number: from 0. loss: the mean over its steps. seconds: of training alone. following: the epoch
     that comes next, the frame's ``epochs`` where none does; ``number`` or an earlier one where the
@@ -30,8 +30,7 @@ class Epoch(NamedTuple):
 class Driver:
     """Runs epochs of a trainer on the batches of its seed.
 
-    An epoch's draws depend on nothing that was drawn before it. what: whose epochs they are, for
-    messages.
+    An epoch's draws do not depend on earlier ones. what: a name of the training for messages.
     """
 
     def __init__(self, trainer: SupernetTrainer, batches: SeedBatches, what: str) -> None:
@@ -41,10 +40,10 @@ class Driver:
     def run(
         self, done: int = 0, report: Callable[[float], None] = lambda share: None
     ) -> Iterator[Epoch]:
-        """Train from epoch ``done`` to the frame's last, in the order that the trainer wants.
+        """Train from epoch ``done`` to the frame's last, in the order of ``next_epoch``.
 
-        An epoch is given before the one that follows it begins. report: told after every step which
-        share of all epochs is done. Raises as ``epoch`` does.
+        An epoch is yielded before the next one begins. report: told the share of all epochs that is
+        done, after every step. Raises as ``epoch`` does.
         """
         numbers, end = self.numbers(done), self._frame.epochs
         number = next(numbers, end)
@@ -57,7 +56,7 @@ class Driver:
             number = following
 
     def numbers(self, done: int = 0) -> Iterator[int]:
-        """The epochs from ``done`` on; what follows is asked of the trainer for the next one."""
+        """The numbers of the epochs from ``done`` on; the trainer is asked for each next one."""
         number = done
         while number < self._frame.epochs:
             yield number
@@ -73,8 +72,8 @@ class Driver:
     ) -> list[float]:
         """One epoch from its beginning to its end; the loss of each step.
 
-        The arguments are those of ``steps`` and ``run``. Raises HarnessError where a loss is no
-        finite number, NotApplicable where the frame asks for what the supernet cannot do.
+        The arguments are those of ``steps`` and ``run``. Raises HarnessError for a loss that is NaN
+        or infinite, NotApplicable if the supernet does not support what the frame asks for.
         """
         losses = []
         for loss in self.steps(number, learning_rate=learning_rate, train_alpha=train_alpha):
@@ -88,11 +87,11 @@ class Driver:
     def steps(
         self, number: int, *, learning_rate: float | None = None, train_alpha: bool = True
     ) -> Iterator[float]:
-        """Begin an epoch and take its steps; the loss of each. Whoever asks ends the epoch.
+        """Begin an epoch and take its steps; yields the loss of each. The caller ends the epoch.
 
-        learning_rate: of the weights; the trainer's for this epoch where it is None. Without
-        ``train_alpha`` the trainer's architecture step is left out. Epochs beyond the frame's stay
-        at the progress and the drop path of the end.
+        learning_rate: of the weights; None for the trainer's own in this epoch. Without
+        ``train_alpha`` the trainer's architecture step is left out. Epochs beyond the
+        frame's last have the progress and the drop path of its end.
         """
         trainer, batches, frame = self._trainer, self._batches, self._frame
         rate = trainer.learning_rate(number) if learning_rate is None else learning_rate
@@ -118,5 +117,5 @@ class Driver:
             yield trainer.weight_step(step)
 
     def _draw_valid(self) -> Batch:
-        """Augmented as the trainer has it at this moment."""
+        """A validation batch, with the trainer's current augmentation."""
         return self._batches.valid(self._trainer.cutout_share)

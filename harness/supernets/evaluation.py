@@ -1,4 +1,4 @@
-"""What a supernet does on the validation split."""
+"""A supernet's accuracy and loss on the validation split."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.training.evaluation import Evaluation, Tally
 def evaluate(
     supernet: Supernet, mixture: Mixture, batches: Iterable[Batch], *, batch_statistics: bool
 ) -> Evaluation:
-    """Accuracy and loss over ``batches``, without gradients and without a trace.
+    """Accuracy and loss over ``batches``, without gradients; the network is left unchanged.
 
     ``batch_statistics`` runs every batch norm in training mode, as DARTS+PT evaluates its
-    candidates; without it those that track running statistics use them. Dropout and drop path are
-    off either way. Running statistics and the network's mode are as before afterwards.
+    candidates; otherwise batch norms that track running statistics use them. Dropout and drop path
+    are off in both cases. Running statistics and the network's mode are restored afterwards.
     """
     return evaluate_each(supernet, [mixture], batches, batch_statistics=batch_statistics)[0]
 
@@ -32,7 +32,7 @@ def evaluate_each(
     *,
     batch_statistics: bool,
 ) -> list[Evaluation]:
-    """``evaluate`` for several mixtures, all of them on the very same images."""
+    """``evaluate`` for several mixtures, all on the same images."""
     tallies = [Tally() for _ in mixtures]
     with undisturbed(supernet, batch_statistics=batch_statistics), torch.no_grad():
         for batch in batches:
@@ -43,9 +43,9 @@ def evaluate_each(
 
 @contextmanager
 def undisturbed(network: torch.nn.Module, *, batch_statistics: bool) -> Iterator[None]:
-    """Run a network in evaluation mode, batch norms in training mode where asked for.
+    """Run a network in evaluation mode, optionally with batch norms in training mode.
 
-    Its buffers and its mode come back afterwards.
+    Its buffers and its mode are restored afterwards.
     """
     before = network.training
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}

@@ -19,9 +19,9 @@ from harness.supernets.evaluation import undisturbed
 from harness.supernets.trainers import SupernetTrainer
 
 _DENSE = 40
-"""Up to so many parameters the whole matrix costs no more products than Lanczos does."""
+"""Up to this number of parameters, the whole matrix takes as few products as Lanczos."""
 _TOLERANCE = 1e-3
-"""Relative, of the eigenvalue; gradients are in single precision."""
+"""Relative tolerance of the eigenvalue; gradients are in single precision."""
 _SEED = 0
 
 Product = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -43,8 +43,8 @@ def batch_eigenvalue(trainer: SupernetTrainer, batch: Batch, *, weight_decay: fl
 
     Taken at the settled mixture, with batch norm by the batch's own statistics, by exact
     Hessian-vector products. RobustDARTS counts alpha's weight decay into the loss, which adds
-    ``weight_decay`` to every eigenvalue. NaN for trainers without architecture parameters. Nothing
-    of the trainer changes: no weight, buffer, gradient or stream.
+    ``weight_decay`` to every eigenvalue. NaN for trainers without architecture parameters. The
+    trainer's weights, buffers, gradients and streams are left unchanged.
     """
     alphas = trainer.alphas()
     count = sum(alpha.numel() for alpha in alphas)
@@ -67,9 +67,9 @@ def batch_diagonal(trainer: SupernetTrainer, batch: Batch) -> NDArray[np.float64
 
 @contextmanager
 def at_rest(trainer: SupernetTrainer) -> Iterator[None]:
-    """Batch norm by the batch's own statistics; random operations draw from a stream of their own.
+    """Batch norm by the batch's own statistics, random operations with a stream of their own.
 
-    Mode, buffers and stream come back.
+    Mode, buffers and stream are restored afterwards.
     """
     supernet = trainer.supernet
     generator = supernet.generator

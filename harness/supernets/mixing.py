@@ -1,4 +1,4 @@
-"""What the mixed edges of supernets are computed with.
+"""Functions that compute the mixed edges of supernets.
 
 Several convolutions of one tensor run as one, and weights are folded into the batch norm behind
 them, so that a mixture costs little more than its convolutions.
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from harness.supernets.spaces import SupernetOptions
 
 Weighted = tuple[Tensor, Tensor]
-"""A summand and the scalar that it is multiplied by."""
+"""A summand and its scalar weight."""
 
 
 class ConvBn(nn.Module):
@@ -44,7 +44,7 @@ class ConvBn(nn.Module):
 
 
 def joint_conv_bn(images: Tensor, parts: Sequence[ConvBn], scale: Tensor | None = None) -> Tensor:
-    """What each of ``parts`` gives for the same images, side by side in the channels.
+    """The outputs of all ``parts`` for the same images, concatenated in the channels.
 
     The parts have the same kernel size and the same kind of batch norm. ``scale``, shape (channels
     of all,), multiplies the result.
@@ -59,10 +59,10 @@ def joint_conv_bn(images: Tensor, parts: Sequence[ConvBn], scale: Tensor | None 
 
 
 def joint_norm(images: Tensor, norms: Sequence[nn.Module], scale: Tensor | None) -> Tensor:
-    """Batch norms side by side in the channels, as one; ``scale`` multiplies the result.
+    """Several batch norms on concatenated channels, as one; ``scale`` multiplies the result.
 
     All have the same settings and are in the same mode. Their running statistics are updated.
-    Where other modules stand in their places, as synflow puts identities, nothing is normed.
+    If other modules replace them, such as synflow's identities, nothing is normalised.
     """
     known = [norm for norm in norms if isinstance(norm, nn.BatchNorm2d)]
     if not known:
@@ -85,7 +85,7 @@ def joint_norm(images: Tensor, norms: Sequence[nn.Module], scale: Tensor | None)
 
 
 def _store_statistics(norms: Sequence[nn.BatchNorm2d], mean: Tensor, variance: Tensor) -> None:
-    """Give each batch norm its part of the running statistics back."""
+    """Store each batch norm's part of the running statistics."""
     begin = 0
     for norm in norms:
         end = begin + norm.num_features
@@ -97,7 +97,7 @@ def _store_statistics(norms: Sequence[nn.BatchNorm2d], mean: Tensor, variance: T
 
 
 def weighted_sum(plain: Sequence[Tensor], weighted: Sequence[Weighted], like: Tensor) -> Tensor:
-    """The sum of all; zeros of the shape of ``like`` where there is nothing to add."""
+    """The sum of all; without summands, zeros of the shape of ``like``."""
     total: Tensor | None = None
     for images in plain:
         total = images if total is None else total + images
@@ -107,22 +107,22 @@ def weighted_sum(plain: Sequence[Tensor], weighted: Sequence[Weighted], like: Te
 
 
 def dropped(images: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Dropout of single values, the others scaled up."""
+    """Dropout of single values; the others are scaled up."""
     return images * _mask(images.shape, images, rate, generator)
 
 
 def drop_path(images: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Drop whole images, the others scaled up."""
+    """Drop whole images; the others are scaled up."""
     return images * _mask((images.shape[0], 1, 1, 1), images, rate, generator)
 
 
 def kept_paths(
     paths: int, like: Tensor, rate: float, generator: torch.Generator | None
 ) -> Tensor | None:
-    """What drop path multiplies each of so many paths with, image by image of ``like``.
+    """Drop path's factors of some paths, image by image of ``like``.
 
-    Shape (paths, images, 1, 1, 1), drawn anew each time: 0 at that rate, else what keeps the mean.
-    None for 1, at rate 0.
+    Shape (paths, images, 1, 1, 1), drawn anew each time: 0 at the given rate, otherwise the factor
+    that keeps the mean. None, for 1, at rate 0.
     """
     if not rate:
         return None
@@ -130,9 +130,9 @@ def kept_paths(
 
 
 class EdgeConstants:
-    """What the candidates that are not active add to every value of the nodes.
+    """The constants that inactive candidates add to every value of the nodes.
 
-    of_edges: what they make of each edge, shape (edges,); None where they add nothing. into: node
+    of_edges: the constant of each edge, shape (edges,); None where it is zero. into: node
     -> the edges that lead to it.
     """
 
@@ -141,13 +141,13 @@ class EdgeConstants:
         self._sums: dict[int, Tensor] = {}
 
     def at(self, node: int, kept: Tensor | None) -> Tensor | None:
-        """What is added to a node behind drop path; None where nothing is."""
+        """The constant added to a node after drop path; None for zero."""
         if self._of_edges is None:
             return None
         edges = list(self._into[node])
         if kept is not None:
             return (kept[edges] * self._of_edges[edges].view(-1, 1, 1, 1, 1)).sum(0)
-        # The same for all cells of a pass.
+        # It is the same for all cells of a pass.
         if node not in self._sums:
             self._sums[node] = self._of_edges[edges].sum()
         return self._sums[node]
@@ -161,5 +161,5 @@ def _mask(
 
 
 def joined(tensors: Sequence[Tensor]) -> Tensor:
-    """The tensors one after another along their first axis."""
+    """The tensors concatenated along their first axis."""
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))

@@ -1,6 +1,6 @@
 """Images on the device: kept as bytes, normalised and augmented in whole batches.
 
-Torch is imported here at once; whatever is loaded without it must not import this module.
+This module imports torch, so modules that load without torch must not import it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from harness.errors import HarnessError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random crop, horizontal flip and cutout, drawn for every image of a batch by itself.
+    """Random crop, horizontal flip and cutout, drawn for each image of a batch independently.
 
     crop_padding: pixels added on each side before a crop of the old size is drawn; 0 crops nothing.
     flip: mirror half of the images. cutout: side of the square that is blanked, even, its centre
-    uniform over all pixels and what sticks out cut off (DeVries and Taylor, 2017); 0 blanks
-    nothing. cutout_probability: the share of images that get one.
+    uniform over all pixels, cut off at the border (DeVries and Taylor, 2017); 0 blanks nothing.
+    cutout_probability: the share of images that get one.
     """
 
     crop_padding: int = 0
@@ -44,8 +44,8 @@ class Augmentation:
         """Augmented copies of normalised images, shape (images, channels, height, width).
 
         Crops are padded with 0, and cutout leaves 0. Draws come from ``generator`` alone, on its
-        device, so that one on the CPU gives the same crops whatever device the images are on. What
-        is switched off draws nothing.
+        device, so that one on the CPU gives the same crops whatever device the images are on. Parts
+        that are switched off draw nothing.
         """
         return self.cut_out(self.moved(images, generator), generator)
 
@@ -53,7 +53,7 @@ class Augmentation:
         """The images cropped and flipped, of whatever type, padded with 0."""
         if not self.crop_padding and not self.flip:
             return images
-        # One gather does both: which pixel each pixel of the result is taken from.
+        # One gather does both: the source of each pixel of the result.
         count, channels, height, width = images.shape
         rows = torch.arange(height, device=images.device).expand(count, -1)
         columns = torch.arange(width, device=images.device).expand(count, -1)
@@ -78,7 +78,7 @@ class Augmentation:
         return images * self._kept(images, generator)
 
     def _kept(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Which pixels cutout leaves, shape (images, 1, height, width)."""
+        """A mask of the pixels that cutout leaves, shape (images, 1, height, width)."""
         count, _, height, width = images.shape
         sides = []
         for size in (height, width):
@@ -97,8 +97,8 @@ class DeviceSplit:
     """A split on the device.
 
     images: shape (images, channels, height, width), bytes or normalised float32. labels: shape
-    (images,). scale, black: shape (channels, 1, 1), by which bytes are normalised; None where
-    nothing is left to normalise.
+    (images,). scale, black: shape (channels, 1, 1), by which bytes are normalised; None for
+    normalised images.
     """
 
     images: Tensor
@@ -149,7 +149,7 @@ def batches(
 ) -> Iterator[Tensor]:
     """Indices of one epoch's batches: ``count`` images in random order, each met once.
 
-    drop_last: leave out what is left over for a batch that is not full.
+    drop_last: leave out the last batch if it is not full.
     """
     order = torch.randperm(count, generator=generator, device=generator.device)
     for start in range(0, count - batch + 1 if drop_last else count, batch):
@@ -167,5 +167,5 @@ def _within(positions: Tensor, size: int) -> Tensor:
 
 
 def _grid(rows: Tensor, columns: Tensor) -> Tensor:
-    """Where both hold, shape (images, 1, height, width)."""
+    """The mask of pixels where both masks hold, shape (images, 1, height, width)."""
     return (rows[:, :, None] & columns[:, None])[:, None]

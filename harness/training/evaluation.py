@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 BATCH = 250
-"""Images of one forward pass that takes no gradient."""
+"""Images of one forward pass without gradient."""
 
 
 class Evaluation(NamedTuple):
-    """accuracy: percent. loss: mean cross-entropy, nats. images: how many there were."""
+    """An evaluation. accuracy: percent. loss: mean cross-entropy, nats. images: their number."""
 
     accuracy: float
     loss: float
@@ -21,9 +21,10 @@ class Evaluation(NamedTuple):
 
 
 class Tally:
-    """Adds up, in double precision, what a network makes of batches.
+    """Sums, in double precision, of a network's hits and losses over batches.
 
-    The sums stay on the device until the result is asked for: reading a number there waits for it.
+    The sums stay on the device until the result is asked for, because reading them waits for the
+    device.
     """
 
     def __init__(self) -> None:
@@ -31,13 +32,13 @@ class Tally:
         self._images = 0
 
     def add(self, logits: Tensor, labels: Tensor) -> None:
-        """logits: shape (batch, classes); labels: shape (batch,)."""
+        """Add a batch. logits: shape (batch, classes); labels: shape (batch,)."""
         correct = (logits.argmax(1) == labels).sum()
         loss = functional.cross_entropy(logits, labels, reduction="sum")
         self._sums = torch.stack([correct.double(), loss.double()]) + self._sums
         self._images += len(labels)
 
     def evaluation(self) -> Evaluation:
-        """Over all batches up to now."""
+        """The evaluation over all batches so far."""
         correct, loss = torch.as_tensor(self._sums).tolist()
         return Evaluation(100.0 * correct / self._images, loss / self._images, self._images)

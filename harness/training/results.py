@@ -1,4 +1,4 @@
-"""The growing table of what was trained: every stored result, as rows, and as a file to import."""
+"""The results of all trainings from scratch, as rows of a table, and as a file to import."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _IMPORTED = ("architecture", "dataset", "split", "epochs", "schedule", "seed", "
 
 
 class TrainedResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What came of training one architecture.
+    """The result of training one architecture.
 
     architecture: native notation. identity: of the request, the name of its folder.
-    rules: the protocol's every number. Accuracies are in percent, losses the mean cross-entropy in
-    nats, None for a split that was trained on or not evaluated, and for a loss that is no finite
-    number. train_loss: mean of each epoch's batches, the auxiliary tower's share included.
-    parameters: of the network without auxiliary tower. seconds: of the training alone, on
-    ``device``. process: versions and hardware. fresh: whether this call trained it.
+    rules: all numbers of the protocol. Accuracies are in percent, losses the mean cross-entropy in
+    nats, None for a split that was trained on or not evaluated, and for a loss that is NaN or
+    infinite. train_loss: mean of each epoch's batches, the auxiliary tower's share included.
+    parameters: of the network without auxiliary tower. seconds: of the training on ``device``,
+    without evaluation. process: versions and hardware. fresh: whether this call trained it.
     """
 
     identity: str
@@ -80,7 +80,7 @@ def decode(content: bytes, path: Path) -> TrainedResult:
 
 
 def encode(result: TrainedResult) -> bytes:
-    """A result as it is stored; nothing stored was trained just now."""
+    """A result as it is stored, with ``fresh`` false."""
     return msgspec.json.encode(msgspec.structs.replace(result, fresh=False))
 
 
@@ -97,7 +97,7 @@ def trained_table(
     dataset: str | None = None,
     protocol: str | None = None,
 ) -> pd.DataFrame:
-    """The stored results that fit, one row a split, with the columns ``COLUMNS``.
+    """The stored results that fit, one row for each split, with the columns ``COLUMNS``.
 
     Sorted by space, data set, protocol, architecture, seed and split. Raises HarnessError for a
     damaged result.
@@ -130,10 +130,10 @@ def _rows(result: TrainedResult) -> Iterator[dict[str, Any]]:
 
 
 def export(frame: pd.DataFrame, path: Path) -> int:
-    """Write accuracies as the importer ``tidy`` reads them; how many there are.
+    """Write accuracies as the importer ``tidy`` reads them; returns their number.
 
-    Raises MissingCell where there are none, HarnessError where they are not of one space, where
-    two protocols fill one cell, and for a file of another kind.
+    Raises MissingCell without results, HarnessError for results of several spaces, for two
+    protocols in one cell, and for a file of another kind.
     """
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""The rule by which weights are trained: SGD, its learning rate, clipping, losses that count."""
+"""The training of weights: SGD, its learning rate, gradient clipping, and a check of losses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 
 
 class SgdRules(Protocol):
-    """What a protocol or a frame says of SGD."""
+    """The settings of SGD in a protocol or a frame."""
 
     @property
     def learning_rate(self) -> float:
@@ -29,7 +29,7 @@ class SgdRules(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """What is added to the gradient, as a multiple of the weights."""
+        """The multiple of the weights that is added to the gradient."""
 
 
 def sgd(
@@ -47,7 +47,7 @@ def sgd(
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Of all that the optimiser trains, from the next step on."""
+    """Set the learning rate of all parameters, from the next step on."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
@@ -62,12 +62,12 @@ def clip_gradient(parameters: Iterable[Tensor], largest: float) -> None:
 
 
 def check_loss(loss: float, epoch: int, what: str) -> None:
-    """Raise HarnessError where the mean loss of an epoch, counted from 0, is no finite number.
+    """Raise HarnessError if the mean loss of an epoch, counted from 0, is NaN or infinite.
 
-    what: whose loss it is, for the message.
+    what: a name of the training for the message.
     """
     if not math.isfinite(loss):
         raise HarnessError(
-            f"the loss of {what} is no number in epoch {epoch + 1}; a smaller learning rate may "
-            "help"
+            f"the loss of {what} is NaN or infinite in epoch {epoch + 1}; a smaller learning rate "
+            "may help"
         )

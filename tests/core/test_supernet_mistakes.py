@@ -161,7 +161,7 @@ DIVERGING = "{ learning_rate = 1e30, clip = 0.0 }"
     ("supernets", "wanted", "reason"),
     [
         (CELLS, method("fixed-alpha+magnitude"), "'magnitude' needs a trainer that ranks"),
-        (CELLS, method("darts", label='"bad"', frame=DIVERGING), "is no number in epoch 1"),
+        (CELLS, method("darts", label='"bad"', frame=DIVERGING), "is NaN or infinite in epoch 1"),
         (SHOTS, method("pr-darts", frame="{ epochs = 3 }"), "chooses inputs apart"),
         (TRAINED, method("oracle"), "here architectures are trained: no table"),
         (TRAINED, method("darts", label='"bad"', frame="{ patch = 2 }"), "no flat skeleton"),

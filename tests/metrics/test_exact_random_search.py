@@ -250,7 +250,7 @@ def test_drawing_seeds_is_a_population_of_weighted_pairs() -> None:
 def test_bad_arrays_are_refused() -> None:
     with pytest.raises(ValueError, match="whole numbers"):
         exact_curve([1.0], [1.0], [1.5])
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         exact_curve([1.0, np.nan], [1.0, 1.0], [1])
     with pytest.raises(ValueError, match="weights"):
         exact_curve([1.0], [1.0], [1], weights=[0.0])

@@ -82,7 +82,7 @@ def test_summary_by_hand() -> None:
     assert (alone.n, alone.sd, alone.interval) == (1, None, None)
     with pytest.raises(ValueError, match="no values"):
         summary([], np.random.default_rng(0))
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         summary([1.0, math.nan], np.random.default_rng(0))
     with pytest.raises(ValueError, match="two values"):
         bootstrap_interval([1.0], np.random.default_rng(0))

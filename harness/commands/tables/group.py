@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.tables.table import BenchmarkTable
 
 _SHOWN = ("name", "space", "architectures", "checksum")
-"""What the list shows of a table; its JSON has the release and the folder too."""
+"""The columns of the list; its JSON has the release and the folder too."""
 
 
 @click.group(name="tables")
@@ -170,7 +170,7 @@ def query(
 
 
 def _line(name: str) -> dict[str, Any]:
-    """One table for the list; one that cannot be opened says why."""
+    """A table's row in the list; for a table that cannot be opened, the reason."""
     from harness.tables import catalog
     from harness.tables.manifest import Manifest
 
@@ -216,7 +216,7 @@ def _description(table: BenchmarkTable) -> dict[str, Any]:
 
 
 def _results(manifest: Manifest) -> list[dict[str, str]]:
-    """What may be asked for: a line for each metric, data set, split and set of fidelities."""
+    """The available results: a line for each metric, data set, split and set of fidelities."""
     from harness.tables.manifest import METRICS
     from harness.tables.missing import seed_list, spans
 
@@ -269,7 +269,7 @@ def _grid(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    # So narrow that the longest name that ships leaves room for a whole checksum in 80 columns.
+    # Narrow enough that the longest shipped name leaves room for a whole checksum in 80 columns.
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         shown.add_column(column, overflow="fold", no_wrap=column in _SHOWN)
@@ -289,7 +289,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    # What is not a terminal would get an empty line of it.
+    # Anything but a terminal would get an empty line.
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""``harness tables trained``: what was trained by evaluation protocols, as a table that grows."""
+"""``harness tables trained``: all results of evaluation protocols, as one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN = ("identity", "space", "dataset", "protocol", "seed", "split", "accuracy", "parameters")
-"""What a terminal shows: genotypes are too long for it. The other formats have every column."""
+"""The columns on a terminal, for which genotypes are too long; other formats have all columns."""
 
 
 @click.command()
