@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from harness import __version__
 from harness.errors import BrokenInstallation, HarnessError, did_you_mean
+from harness.version import __version__
 
 VERBS = {
     "run": ("harness.commands.run:run", "Run a suite and show its leaderboard."),

@@ -29,6 +29,11 @@ Result = TypeVar("Result")
 Watch = Callable[[int, str, float], None]
 """Told by each worker, by its number, what it is at and which share of that is done."""
 
+
+def unwatched(worker: int, text: str, share: float) -> None:
+    """A watch that nobody keeps."""
+
+
 SAY_SECONDS = 0.25
 """A worker says how far it is no more often than this."""
 
@@ -37,7 +42,7 @@ def on_processes(
     do: Callable[[Job], Result],
     jobs: Iterable[Job],
     workers: int,
-    watch: Watch = lambda worker, text, share: None,
+    watch: Watch = unwatched,
 ) -> Generator[tuple[Job, Result], None, None]:
     """``do`` every job on ``workers`` processes; each job with its result, as they finish.
 

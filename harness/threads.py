@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def limit_threads(count: int) -> None:
     """Read once, when numpy and torch are first imported, here and in workers: call it before."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for variable in VARIABLES:
         os.environ[variable] = str(count)
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Within, processes that are started have that limit; this one stays as it is."""
+    before = {variable: os.environ.get(variable) for variable in VARIABLES}
+    limit_threads(count)
+    try:
+        yield
+    finally:
+        for variable, value in before.items():
+            os.environ.pop(variable, None)
+            if value is not None:
+                os.environ[variable] = value

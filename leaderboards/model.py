@@ -12,9 +12,8 @@ from leaderboards.pages.view import Value, ViewColumn
 from leaderboards.published.numbers import Published
 
 if TYPE_CHECKING:
-    from harness.protocols.search import Answer, Task
-    from harness.protocols.supernet import SupernetTask
-    from harness.records.spec import AnyProtocol
+    from harness.protocols.contract import RunProtocol, RunTask
+    from harness.protocols.search import Answer
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,12 @@ class Where:
     space: str
     table: str
     checksum: str
-    protocol: AnyProtocol
+    protocol: RunProtocol
     answer: Answer
     older: bool = False
 
     @property
-    def task(self) -> Task | SupernetTask:
+    def task(self) -> RunTask:
         """The one task that the runs share."""
         return self.protocol.tasks[0]
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,25 +154,23 @@ def exact_curve(table: BenchmarkTable) -> list[Figure]:
 
 def searches(folder: Path, *, workers: int) -> list[Figure]:
     """500 runs of 12,000 simulated seconds on one data set, planned, run and stored."""
-    from harness.executors.claims import Execution
-    from harness.records.store import RunStore
-    from harness.runs.plan import Choice, make_plan
-    from harness.suites.suite import load
-    from harness.tables.catalog import open_table
+    from harness import api
 
     figures = []
     for method in ("random-search", "regularised-evolution", "local-search"):
         path = folder / f"{method}.sqlite"
-        choice = Choice("paper", tuple(range(500)), (method,), ("cifar10",))
         begun = time.perf_counter()
-        plan = make_plan(load("nas-bench-201"), choice, open_table)
-        with RunStore.open(path, create=True) as store:
-            store.add_plan("bench", "paper", plan.specs)
-            execution = Execution(plan.specs, store, workers, retry_failed=False)
-            done = sum(1 for _ in execution.run())
+        plan = api.plan(
+            "nas-bench-201",
+            profile="paper",
+            seeds=range(500),
+            methods=[method],
+            tasks=["cifar10"],
+        )
+        tally = api.run(replace(plan, suite="bench"), store=path, workers=workers)
         seconds = time.perf_counter() - begun
-        if execution.failed or done != 500:
-            raise HarnessError(f"{execution.failed} of {done} runs of {method} failed")
+        if tally.failed or tally.done != 500:
+            raise HarnessError(f"{tally.failed} of {tally.done} runs of {method} failed")
         figures.append(Figure(f"500 runs of {method}, stored", seconds, "s", 3.0))
     return figures
 
@@ -206,8 +204,6 @@ def leaderboard(
 
 def _replicas(records: Sequence[RunRecord], rows: int) -> list[RunRecord]:
     """The same runs as ``rows`` rows, each with its final answers a little shifted."""
-    from dataclasses import replace
-
     many = []
     for row in range(rows):
         for record in records:

@@ -22,7 +22,7 @@ from harness.errors import NotApplicable, UnknownName
 from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
 from harness.randomness.streams import stream
-from harness.runs.methods import load_method
+from harness.runs.methods import load_as, registered_as
 from harness.spaces import NetworkShape
 from harness.suites import suite as suites
 from harness.supernets.data import SeedBatches, SupernetData
@@ -201,11 +201,10 @@ def _registered() -> list[Arm]:
     its defaults goes by the name of a method that leaves them.
     """
     trainers = registry.names("trainers")
-    methods = []
-    for name in registry.names("methods"):
-        method = registry.load("methods", name, object)
-        if isinstance(method, SupernetMethod):
-            methods.append(Arm(name, method.trainer, dict(method.trainer_settings)))
+    methods = [
+        Arm(name, method.trainer, dict(method.trainer_settings))
+        for name, method in registered_as(SupernetMethod)
+    ]
     taken = {arm.name for arm in methods}
     return [
         *(Arm(name, name, {}) for name in trainers if name not in taken),
@@ -218,8 +217,8 @@ def _of_suite(name: str) -> list[Arm]:
     """The supernet methods of a suite, each by its label and with its settings."""
     arms = []
     for entry in suites.load(name).file.method:
-        method = load_method(entry.name)
-        if isinstance(method, SupernetMethod):
+        method = load_as(entry.name, SupernetMethod)
+        if method is not None:
             for_trainer, _ = split_settings(method, entry.settings)
             arms.append(Arm(entry.label or entry.name, method.trainer, for_trainer))
     return arms

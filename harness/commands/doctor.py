@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
-from harness import __version__, installation, provenance, registry
+from harness import installation, provenance, registry
 from harness.errors import HarnessError
 from harness.storage.home import VARIABLE, default_store, home
+from harness.version import __version__
 
 PACKAGES = (
     "torch",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from harness.protocols.supernet import SupernetTask
+from harness.runs import kinds
 
 if TYPE_CHECKING:
-    from harness.protocols.search import Task
-    from harness.records.spec import RunSpec
     from harness.runs.plan import Plan
 
 
@@ -31,29 +29,9 @@ def print_plan(plan: Plan) -> None:
     console.print(table)
     for spec in tasks.values():
         console.print(
-            f"{spec.task.name}: space {spec.space}, {_judge(spec)}, protocol {spec.protocol.name}; "
-            f"sees {_seen(spec.task)}; judged by "
+            f"{spec.task.name}: space {spec.space}, {kinds.named(spec.kind).judges(spec)}, "
+            f"protocol {spec.protocol.name}; sees {spec.task.sees}; judged by "
             f"{', '.join(answer.name for answer in spec.task.answers)}"
         )
     for note in plan.notes:
         console.print(f"note: {note}")
-
-
-def _judge(spec: RunSpec) -> str:
-    """Where the answers come from."""
-    if spec.table:
-        return f"table {spec.table} ({spec.table_checksum})"
-    return "each selected architecture trained once"
-
-
-def _seen(task: Task | SupernetTask) -> str:
-    """What a search sees."""
-    if isinstance(task, SupernetTask):
-        frame = task.frame
-        return (
-            f"train and valid of {task.dataset}; supernets of {frame.cells} cells, "
-            f"{frame.channels} channels, {frame.epochs} epochs"
-        )
-    signal = task.signal
-    fidelities = ", ".join(map(str, signal.fidelities))
-    return f"{signal.dataset}/{signal.split} at {fidelities} epochs, seed {signal.seed}"

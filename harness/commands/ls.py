@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import click
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
 
-KINDS = (*registry.GROUPS, "suites", "protocols", "supernet-protocols")
-
-if TYPE_CHECKING:
-    from harness.searchers.contract import BlackBoxMethod
-    from harness.supernets.methods import SupernetMethod
-
 Row = dict[str, str]
+Lister = Callable[[], list[Row]]
 
 
 @click.command(
     help=f"""List what is registered under KIND; with a method's NAME, its settings.
 
-    KIND is one of {", ".join(KINDS)}; without it, how many there are of each.
+    KIND is one of {", ".join(registry.GROUPS)}, suites, protocols, supernet-protocols, or what
+    another kind of run calls its protocols; without it, how many there are of each.
     """
 )
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def ls(kind: str | None, name: str | None, as_json: bool) -> None:
-    """The command; its help names the kinds there are."""
+    """The command; its help names what there is."""
+    listers = _listers()
     if kind is None:
-        kind, rows = "kinds", [{"name": each, "how many": str(_count(each))} for each in KINDS]
-    elif kind not in KINDS:
-        raise UnknownName("kind", kind, KINDS)
+        rows = [{"name": each, "how many": str(_count(each, listers))} for each in listers]
+    elif kind not in listers:
+        raise UnknownName("kind", kind, listers)
     elif name is not None:
         if kind != "methods":
             raise HarnessError(f"only a method can be shown by name, not one of {kind}")
         rows = _settings(name)
     else:
-        rows = _rows(kind)
+        rows = listers[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    _print(f"settings of {name}" if name else kind, rows)
+    _print(f"settings of {name}" if name else kind or "what there is", rows)
 
 
-def _rows(kind: str) -> list[Row]:
-    return _LISTERS[kind]() if kind in _LISTERS else _registered(kind)
+def _listers() -> dict[str, Lister]:
+    """What can be listed -> what lists it: the registry, suites, the protocols of each kind."""
+    from harness.runs import kinds
+
+    return {
+        **{group: partial(_registered, group) for group in registry.GROUPS},
+        "methods": _methods,
+        "spaces": _spaces,
+        "tables": _tables,
+        "suites": _suites,
+        **{kind.protocols: kind.shipped for kind in kinds.loadable() if kind.protocols},
+    }
 
 
-def _count(kind: str) -> int:
+def _count(kind: str, listers: Mapping[str, Lister]) -> int:
     """How many there are; what is registered is counted without being loaded."""
     # Tables are imported too, not registered alone.
     registered = kind in registry.GROUPS and kind != "tables"
-    return len(registry.names(kind)) if registered else len(_rows(kind))
+    return len(registry.names(kind)) if registered else len(listers[kind]())
 
 
 def _print(title: str, rows: list[Row]) -> None:
@@ -76,10 +82,12 @@ def _print(title: str, rows: list[Row]) -> None:
 
 
 def _methods() -> list[Row]:
+    from harness.runs.methods import load_method
+
     rows = []
     for name in registry.names("methods"):
         try:
-            method = _method(name)
+            method = load_method(name)
         except HarnessError as error:
             # A broken package must not hide the others.
             rows.append({"name": name, "what": str(error), "source": ""})
@@ -88,41 +96,12 @@ def _methods() -> list[Row]:
     return rows
 
 
-def _method(name: str) -> BlackBoxMethod | SupernetMethod:
-    from harness.runs.methods import load_method
-
-    return load_method(name)
-
-
-def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any]]:
-    """What a setting belongs to, the setting, and its default in this method.
-
-    A black-box method has the settings of its searcher, a supernet method those of its trainer and
-    its selector.
-    """
-    from harness.supernets.methods import SupernetMethod
-
-    method = _method(name)
-    if not isinstance(method, SupernetMethod):
-        return [("searcher", field, field.default) for field in dataclasses.fields(method.settings)]
-    from harness.supernets.selectors import SelectorMethod
-    from harness.supernets.trainers import TrainerMethod
-
-    trainer = registry.load("trainers", method.trainer, TrainerMethod)
-    selector = registry.load("selectors", method.selector, SelectorMethod)
-    return [
-        (owner, field, own.get(field.name, field.default))
-        for owner, settings, own in (
-            ("trainer", trainer.settings, method.trainer_settings),
-            ("selector", selector.settings, method.selector_settings),
-        )
-        for field in dataclasses.fields(settings)
-    ]
-
-
 def _settings(name: str) -> list[Row]:
+    from harness.runs.methods import kind_of, load_method
+
+    method = load_method(name)
     rows = []
-    for owner, field, default in _fields(name):
+    for owner, field, default in kind_of(method).settings(method):
         choices = field.metadata.get("choices")
         allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
         rows.append(
@@ -173,36 +152,6 @@ def _suites() -> list[Row]:
     return rows
 
 
-def _protocols() -> list[Row]:
-    from harness.protocols import search_file
-
-    rows = []
-    for name in search_file.PRESETS.names():
-        file = search_file.load(name)[1]
-        tasks = ", ".join(f"{task.name} {task.budget:,g} {file.unit}" for task in file.task)
-        rows.append({"name": name, "tasks": tasks, "source": file.source})
-    return rows
-
-
-def _supernet_protocols() -> list[Row]:
-    from harness.protocols import supernet_file
-
-    rows = []
-    for name in supernet_file.PRESETS.names():
-        file = supernet_file.load(name)[1]
-        frame = file.frame_for("")
-        rows.append(
-            {
-                "name": name,
-                "supernet": f"{frame.cells} cells, {frame.channels} channels, "
-                f"{frame.epochs} epochs, batch {frame.batch}",
-                "judged by": file.evaluation or ", ".join(each.name for each in file.answer),
-                "source": file.source,
-            }
-        )
-    return rows
-
-
 def _tables() -> list[Row]:
     from harness.tables import catalog
     from harness.tables.manifest import Manifest
@@ -229,13 +178,3 @@ def _summary(adapter: object) -> str:
     """What it says of itself, or the first line of its documentation."""
     told = getattr(adapter, "summary", None) or (inspect.getdoc(adapter) or "").partition("\n")[0]
     return str(told).replace("``", "")
-
-
-_LISTERS: dict[str, Callable[[], list[Row]]] = {
-    "methods": _methods,
-    "spaces": _spaces,
-    "suites": _suites,
-    "protocols": _protocols,
-    "tables": _tables,
-    "supernet-protocols": _supernet_protocols,
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,6 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.records.spec import RunSpec
-    from harness.records.store import RunStore
-    from harness.runs.plan import Plan
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
@@ -75,43 +72,47 @@ def run(  # noqa: PLR0913 - one parameter an option
     limit_threads(threads)
     from rich.console import Console
 
-    from harness.commands.dry_run import print_plan
-    from harness.commands.leaderboard import finish
-    from harness.commands.run_parts import Work, do_plan
+    from harness import api
+    from harness.commands.run_bars import Bars
     from harness.records.store import RunStore
     from harness.resources import Workshop
-    from harness.runs.plan import Choice, make_plan
     from harness.storage.home import default_store
-    from harness.suites.suite import load, parse_seeds
-    from harness.tables.catalog import open_table
+    from harness.suites.suite import parse_seeds
 
-    choice = Choice(profile, parse_seeds(seeds) if seeds else None, methods, tasks)
     workshop = Workshop(device, data)
-    if device != "cpu":
-        workshop.torch_device()
-    plan = make_plan(load(suite), choice, open_table, workshop)
-    console = Console(stderr=True)
+    plan = api.plan(
+        suite,
+        profile=profile,
+        seeds=parse_seeds(seeds) if seeds else None,
+        methods=methods,
+        tasks=tasks,
+        resources=workshop,
+    )
     if dry_run:
+        from harness.commands.dry_run import print_plan
+
         print_plan(plan)
         return
-    path = store or default_store()
-    # Several processes on one GPU would only wait for one another.
-    count = workers or (1 if device != "cpu" else os.cpu_count() or 1)
-    work = Work(count, retry_failed, workshop)
-    with RunStore.open(path, create=True) as opened:
+    console = Console(stderr=True)
+    with RunStore.open(store or default_store(), create=True) as opened:
         for note in plan.notes:
             console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
-        opened.add_plan(plan.suite, plan.profile, plan.specs)
-        folder = output or _beside(opened, plan)
+        folder = output or opened.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
 
         def show(only: Sequence[RunSpec] | None = None) -> None:
+            from harness.commands.leaderboard import finish
+
             finish(opened, plan.suite, plan.profile, Console(), folder, only)
 
-        do_plan(plan, opened, work, console, None if quiet else show)
+        with Bars(plan, opened.path, console, None if quiet else show) as bars:
+            api.run(
+                plan,
+                store=opened,
+                workers=workers,
+                threads=threads,
+                retry_failed=retry_failed,
+                resources=workshop,
+                listener=bars,
+            )
         if not quiet:
             show()
-
-
-def _beside(store: RunStore, plan: Plan) -> Path:
-    """Where the pages of a suite and profile lie by default."""
-    return store.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"

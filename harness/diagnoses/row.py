@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from harness.errors import HarnessError, UnknownName
 from harness.protocols import supernet_file
 from harness.randomness.on_torch import Streams
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs.methods import load_method
+from harness.runs import kinds
+from harness.runs.methods import load_as
 from harness.runs.plan import Choice, make_plan
 from harness.runs.supernet.run import trained_for
 from harness.suites.suite import MethodEntry, Suite
@@ -57,10 +56,10 @@ def planned(
     Raises UnknownName for a row or task that the suite lacks, HarnessError for a row that trains
     no supernet and where the task is left open.
     """
-    file = msgspec.structs.replace(wanted.suite.file, method=[_entry(wanted)], benchmark=[])
+    suite = wanted.suite.only(SupernetMethod.kind, [_entry(wanted)])
     tasks = None if wanted.task is None else (wanted.task,)
     choice = Choice(wanted.profile, (wanted.seed,), None, tasks)
-    specs = make_plan(Suite(wanted.suite.name, file), choice, open_table, workshop).specs
+    specs = make_plan(suite, choice, open_table, workshop).specs
     if len(specs) > 1:
         names = ", ".join(repr(spec.task.name) for spec in specs)
         raise HarnessError(f"row {wanted.row} has several tasks; pick one with --task: {names}")
@@ -72,15 +71,18 @@ def _entry(wanted: Wanted) -> MethodEntry:
     if wanted.row not in entries:
         raise UnknownName(f"row of suite {wanted.suite.name}", wanted.row, entries)
     entry = entries[wanted.row]
-    if not isinstance(load_method(entry.name), SupernetMethod):
+    if load_as(entry.name, SupernetMethod) is None:
         raise HarnessError(f"row {wanted.row} searches in a table and trains no supernet")
     return entry
 
 
 def common_settings(wanted: Wanted, spec: RunSpec) -> Mapping[str, Any]:
     """What the protocol of a planned row sets for every trainer and selector."""
-    entries = wanted.suite.supernets(wanted.profile)
-    files = [supernet_file.load(each.protocol) for each in entries if each.task == spec.task.name]
+    entries = wanted.suite.entries(spec.kind, wanted.profile)
+    kind = kinds.named(spec.kind)
+    files = [
+        supernet_file.load(each.protocol) for each in entries if spec.task.name in kind.tasks(each)
+    ]
     # One entry may stand in for another of the same task, by another protocol.
     return next(file.settings for name, file in files if name == spec.protocol.name)
 

@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from harness.executors.local import run_all
-from harness.processes import Watch
+from harness.processes import Watch, unwatched
 from harness.records.record import RunRecord
 from harness.records.spec import RunSpec
 from harness.records.store import CLAIM_SECONDS, RunStore
@@ -20,62 +21,60 @@ BATCH = 2_000
 POLL_SECONDS = 0.5
 
 
-class Execution:
-    """Does what a store lacks of ``specs``.
+@dataclass(frozen=True)
+class Work:
+    """How runs are to be done. retry_failed: whether those that failed before are tried again."""
 
-    Each run is claimed before it is done and stored when it is done, so that a process that is
+    workers: int
+    retry_failed: bool = False
+    workshop: Workshop = field(default_factory=Workshop)
+
+
+class ClaimedRuns:
+    """Runs of which a store has some; the others can be done.
+
+    Each is claimed before it is done and stored when it is done, so that a process that is
     killed loses only what it was doing, and two processes do no run twice. Runs that another
     process has claimed are waited for, and taken over should that process die.
     """
 
     def __init__(
-        self,
-        specs: Sequence[RunSpec],
-        store: RunStore,
-        workers: int,
-        *,
-        retry_failed: bool,
-        workshop: Workshop | None = None,
-        watch: Watch = lambda worker, text, share: None,
+        self, specs: Sequence[RunSpec], store: RunStore, work: Work, watch: Watch = unwatched
     ) -> None:
         self._specs = {spec.identity: spec for spec in specs}
         self._store = store
-        self._workers = workers
-        self._retry_failed = retry_failed
-        self._workshop = workshop or Workshop()
+        self._work = work
         self._watch = watch
-        self.failed = 0
-        """How many runs of this execution failed."""
 
-    def pending(self) -> int:
-        """How many of the runs are still to be done."""
-        return len(self._pending())
+    def pending(self) -> list[RunSpec]:
+        """Those that are still to be done."""
+        return [self._specs[name] for name in self._pending()]
 
-    def run(self) -> Iterator[RunRecord]:
+    def do(self) -> Iterator[RunRecord]:
         """Do what is pending; yields each record once it is stored."""
+        retry = self._work.retry_failed
         with _Heartbeat(self._store):
             tried: set[str] = set()
             while pending := [name for name in self._pending() if name not in tried]:
                 # Several processes share a plan in pieces; one alone takes it whole.
-                taken = self._store.claim(pending[:BATCH], retry_failed=self._retry_failed)
+                taken = self._store.claim(pending[:BATCH], retry_failed=retry)
                 if not taken:
-                    taken = self._store.claim(pending, retry_failed=self._retry_failed)
+                    taken = self._store.claim(pending, retry_failed=retry)
                 if not taken:
                     time.sleep(POLL_SECONDS)
                     continue
                 tried |= taken
                 specs = [self._specs[name] for name in pending if name in taken]
-                done = run_all(specs, self._workers, self._workshop, self._watch)
+                done = run_all(specs, self._work.workers, self._work.workshop, self._watch)
                 # Closed here, and not when the last reference goes: workers end before the store.
                 with closing(done):
                     for record in done:
                         self._store.add(record)
-                        self.failed += record.status == "failed"
                         yield record
 
     def _pending(self) -> list[str]:
         state = self._store.state(self._specs)
-        settled = {"done"} if self._retry_failed else {"done", "failed"}
+        settled = {"done"} if self._work.retry_failed else {"done", "failed"}
         return [name for name in self._specs if state.get(name) not in settled]
 
 

@@ -7,10 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from harness.processes import Watch, on_processes, say
+from harness.processes import Watch, on_processes, say, unwatched
 from harness.records.record import RunRecord
-from harness.records.spec import RunSpec
+from harness.records.spec import RunSpec, SharedWork
 from harness.resources import Workshop
+from harness.runs import kinds
 from harness.runs.runner import execute
 from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
@@ -32,7 +33,7 @@ def run_all(
     specs: Sequence[RunSpec],
     workers: int,
     workshop: Workshop | None = None,
-    watch: Watch = lambda worker, text, share: None,
+    watch: Watch = unwatched,
 ) -> Generator[RunRecord, None, None]:
     """Execute ``specs``; with one worker in this process, else in ``workers`` others.
 
@@ -67,13 +68,13 @@ def _reporting(workshop: Workshop, spec: RunSpec, report: Callable[[str, float],
 
 
 def _chunks(specs: Sequence[RunSpec], workers: int) -> list[Sequence[RunSpec]]:
-    """What one message to a worker holds: some short runs, or all that share a supernet."""
+    """What one message to a worker holds: some quick runs, or all that share work, or one run."""
     size = max(1, min(CHUNK, len(specs) // (workers * 4)))
-    found: list[Sequence[RunSpec]] = []
-    searches = [spec for spec in specs if spec.shared_work is None]
-    found += [searches[start : start + size] for start in range(0, len(searches), size)]
-    sharing: dict[str, list[RunSpec]] = {}
+    is_quick = {name: kinds.named(name).quick for name in {spec.kind for spec in specs}}
+    quick = [spec for spec in specs if is_quick[spec.kind]]
+    chunks = [quick[start : start + size] for start in range(0, len(quick), size)]
+    sharing: dict[SharedWork | str, list[RunSpec]] = {}
     for spec in specs:
-        if spec.shared_work is not None:
-            sharing.setdefault(spec.shared_work, []).append(spec)
-    return [*found, *sharing.values()]
+        if not is_quick[spec.kind]:
+            sharing.setdefault(spec.shared_work or spec.identity, []).append(spec)
+    return [*chunks, *sharing.values()]

@@ -6,7 +6,7 @@ Every switch that published protocols bury in code is a named field here. Preset
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from harness.objectives import ACCURACY
@@ -66,6 +66,18 @@ class Answer:
     objective: str = ACCURACY
 
 
+def without_default_objectives(protocol: dict[str, Any]) -> dict[str, Any]:
+    """A protocol of any kind of run as JSON content, in place: answers in accuracy do not say so.
+
+    So identities and stored rows are what they were before answers had objectives.
+    """
+    for task in protocol["tasks"]:
+        for answer in task["answers"]:
+            if answer["objective"] == ACCURACY:
+                del answer["objective"]
+    return protocol
+
+
 @dataclass(frozen=True)
 class Task:
     """A search on one data set: its signal, its cost, its budget, and what it is judged by.
@@ -78,6 +90,12 @@ class Task:
     cost: Cost
     budget: float
     answers: tuple[Answer, ...]
+
+    @property
+    def sees(self) -> str:
+        """What a searcher sees, on one line."""
+        seen, fidelities = self.signal, ", ".join(map(str, self.signal.fidelities))
+        return f"{seen.dataset}/{seen.split} at {fidelities} epochs, seed {seen.seed}"
 
 
 @dataclass(frozen=True)
@@ -102,14 +120,9 @@ class SearchProtocol:
     incumbent: Incumbent
     tasks: tuple[Task, ...]
 
+    def content(self) -> dict[str, Any]:
+        """All of it, as JSON content."""
+        return without_default_objectives(asdict(self))
 
-def without_default_objectives(protocol: dict[str, Any]) -> dict[str, Any]:
-    """A protocol as JSON content, in place: answers in accuracy do not say so.
-
-    So identities and stored rows are what they were before answers had objectives.
-    """
-    for task in protocol["tasks"]:
-        for answer in task["answers"]:
-            if answer["objective"] == ACCURACY:
-                del answer["objective"]
-    return protocol
+    def shared_work(self, space: str, settings: dict[str, Any]) -> str | None:
+        """None: every search begins anew."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+from harness.digests import digest
 from harness.protocols.frame import Frame
-from harness.protocols.search import Answer
+from harness.protocols.search import Answer, without_default_objectives
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class SupernetTask:
         """Epochs of the supernet's training."""
         return float(self.frame.epochs)
 
+    @property
+    def sees(self) -> str:
+        """What trainer and selector see, on one line."""
+        frame = self.frame
+        return (
+            f"train and valid of {self.dataset}; supernets of {frame.cells} cells, "
+            f"{frame.channels} channels, {frame.epochs} epochs"
+        )
+
 
 @dataclass(frozen=True)
 class SupernetProtocol:
@@ -48,3 +59,15 @@ class SupernetProtocol:
     published_frames: bool
     tasks: tuple[SupernetTask, ...]
     unit: Literal["epochs"] = "epochs"
+
+    def content(self) -> dict[str, Any]:
+        """All of it, as JSON content, but for where the file of an evaluation lies."""
+        content = without_default_objectives(asdict(self))
+        for task in content["tasks"]:
+            task["evaluation"] = Path(task["evaluation"]).stem
+        return content
+
+    def shared_work(self, space: str, settings: dict[str, Any]) -> str | None:
+        """What trains the supernet: runs of one seed select from the same one."""
+        trained = {name: settings[name] for name in ("trainer", "frame")}
+        return digest([space, self.tasks[0].name, trained, settings["parts"]["trainer"]])

@@ -16,13 +16,17 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def read(file: Traversable, kind: type[T]) -> T:
     """The file's content as ``kind``. Raises BadSuite: file, place, what would be right."""
+    return convert(parse(file), kind, str(file))
+
+
+def parse(file: Traversable) -> dict[str, Any]:
+    """The file's content. Raises BadSuite where it cannot be read or is another format."""
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise BadSuite(f"{file} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSuite(f"{file} is not TOML: {error}") from error
-    return convert(content, kind, str(file))
 
 
 def convert(content: Any, kind: type[T], where: str) -> T:

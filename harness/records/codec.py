@@ -6,47 +6,83 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import StoreError
-from harness.protocols.search import SearchProtocol, without_default_objectives
-from harness.protocols.supernet import SupernetProtocol
+from harness import registry
+from harness.errors import HarnessError, StoreError
+from harness.protocols.contract import RunProtocol
+from harness.protocols.search import without_default_objectives
 from harness.records.record import History, RunRecord, Trajectory
-from harness.records.spec import AnyProtocol, RunSpec
+from harness.records.spec import RunSpec
 
 _json = msgspec.json.Encoder()
 _pack = msgspec.msgpack.Encoder()
 
 
-class _Shared(msgspec.Struct):
+@runtime_checkable
+class StoredKind(Protocol):
+    """What the store needs of a kind of run: the class that its protocols are read into."""
+
+    protocol: type[Any]
+
+
+class _Shared(NamedTuple):
     """What the runs of one comparison share."""
 
     space: str
     table: str
     table_checksum: str
-    protocol: SearchProtocol | None = None
-    supernet: SupernetProtocol | None = None
+    protocol: RunProtocol
 
-    @classmethod
-    def of(cls, spec: RunSpec) -> _Shared:
-        shared = cls(spec.space, spec.table, spec.table_checksum)
-        if isinstance(spec.protocol, SupernetProtocol):
-            shared.supernet = spec.protocol
-        else:
-            shared.protocol = spec.protocol
-        return shared
 
-    @property
-    def either(self) -> AnyProtocol:
-        """The protocol of whichever kind. Raises ValueError where there is none."""
-        found = self.protocol or self.supernet
-        if found is None:
-            raise ValueError("it has no protocol")
-        return found
+_FIELDS = {"search": "protocol", "supernet": "supernet"}
+"""The kinds whose protocols have a field of their own, null in the rows of all others: rows were
+written so before they named their kind."""
+
+
+class _Row(msgspec.Struct):
+    space: str
+    table: str
+    table_checksum: str
+    protocol: msgspec.Raw = msgspec.Raw()
+    supernet: msgspec.Raw = msgspec.Raw()
+    kind: str = ""
+    rules: msgspec.Raw = msgspec.Raw()
+
+    def kept(self) -> tuple[str, msgspec.Raw]:
+        """The kind of run, and its protocol. Raises ValueError where there is not one."""
+        held = {kind: getattr(self, field) for kind, field in _FIELDS.items()}
+        held[self.kind] = self.rules
+        found = [(kind, raw) for kind, raw in held.items() if bytes(raw) not in (b"", b"null")]
+        if len(found) != 1:
+            raise ValueError("it has no protocol" if not found else "it has several protocols")
+        return found[0]
+
+
+def _encoded(spec: RunSpec) -> bytes:
+    row: dict[str, Any] = {
+        "space": spec.space,
+        "table": spec.table,
+        "table_checksum": spec.table_checksum,
+        **dict.fromkeys(_FIELDS.values()),
+    }
+    rules = without_default_objectives(msgspec.to_builtins(spec.protocol))
+    if spec.kind in _FIELDS:
+        return _json.encode(row | {_FIELDS[spec.kind]: rules})
+    return _json.encode(row | {"kind": spec.kind, "rules": rules})
+
+
+def _decoded(content: bytes) -> _Shared:
+    """Raises HarnessError for a kind of run that cannot be loaded."""
+    row = _row.decode(content)
+    name, raw = row.kept()
+    kind = registry.load("kinds", name, StoredKind)
+    protocol = msgspec.json.decode(raw, type=kind.protocol)
+    return _Shared(row.space, row.table, row.table_checksum, protocol)
 
 
 class _Trajectory(msgspec.Struct):
@@ -67,15 +103,14 @@ class _History(msgspec.Struct):
 _json_shared = lru_cache(maxsize=4096)(msgspec.json.decode)
 """Settings and provenance are the same for thousands of runs; records share the decoded ones."""
 
+_row = msgspec.json.Decoder(_Row)
 _trajectory = msgspec.msgpack.Decoder(_Trajectory)
 _history = msgspec.msgpack.Decoder(_History)
 
 
 def shared_row(spec: RunSpec) -> tuple[str, bytes]:
     """The key and content of the row that all runs of this comparison share."""
-    content = msgspec.to_builtins(_Shared.of(spec))
-    without_default_objectives(content["protocol"] or content["supernet"])
-    return spec.comparison, _json.encode(content)
+    return spec.comparison, _encoded(spec)
 
 
 def to_row(record: RunRecord) -> dict[str, Any]:
@@ -108,8 +143,12 @@ def from_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> list[RunRecord]:
         try:
             comparison = row["comparison"]
             if comparison not in shared:
-                shared[comparison] = msgspec.json.decode(row["shared"], type=_Shared)
+                shared[comparison] = _decoded(row["shared"])
             records.append(_record(row, shared[comparison]))
+        except HarnessError as error:
+            raise StoreError(
+                f"run store {path}: run {row['identity']} cannot be read here: {error}"
+            ) from error
         except (msgspec.MsgspecError, zlib.error, ValueError) as error:
             raise StoreError(
                 f"run store {path}: run {row['identity']} is damaged: {error}"
@@ -125,7 +164,7 @@ def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:
         space=shared.space,
         table=shared.table,
         table_checksum=shared.table_checksum,
-        protocol=shared.either,
+        protocol=shared.protocol,
         seed=row["seed"],
         label=row["label"],
         given=tuple(_json_shared(row["given"])),

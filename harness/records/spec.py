@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from harness.digests import digest
-from harness.protocols.search import SearchProtocol, Task, without_default_objectives
-from harness.protocols.supernet import SupernetProtocol, SupernetTask
+from harness.protocols.contract import RunProtocol, RunTask
 
 CODE_PROTOCOL = 1
 """Raised whenever the harness itself changes what the same RunSpec gives."""
 
-
-AnyProtocol = SearchProtocol | SupernetProtocol
+P = TypeVar("P")
 
 
 @lru_cache(maxsize=256)
-def _content(protocol: AnyProtocol) -> dict[str, Any]:
-    """A protocol as JSON content; the thousands of runs of a plan share a few protocols.
+def _content(protocol: RunProtocol) -> dict[str, Any]:
+    """The thousands of runs of a plan share a few protocols."""
+    return protocol.content()
 
-    Where the file of an evaluation lies is left out.
+
+class SharedWork(NamedTuple):
+    """What runs do once for all of them: equal where they share it.
+
+    work: a digest of what is done, the same for every seed.
     """
-    content = without_default_objectives(dataclasses.asdict(protocol))
-    if isinstance(protocol, SupernetProtocol):
-        for task in content["tasks"]:
-            task["evaluation"] = Path(task["evaluation"]).stem
-    return content
+
+    work: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,9 @@ class RunSpec:
     """One run of one method: its identity is a hash of all that can change its result.
 
     ``label`` is the row it is shown in and no part of the identity. ``settings`` holds every
-    setting, given and defaulted; ``given`` names those that the suite gave. A supernet method's
-    are those of its ``trainer``, its ``selector`` and the fields of the ``frame`` that it changes.
-    The ``protocol`` holds one task only, the one that is run. ``table`` is empty where
-    architectures are trained, not looked up.
+    setting, given and defaulted; ``given`` names those that the suite gave. The ``protocol`` holds
+    one task only, the one that is run, and says which kind of run it is. ``table`` is empty where
+    nothing is looked up in one.
     """
 
     method: str
@@ -49,7 +47,7 @@ class RunSpec:
     space: str
     table: str
     table_checksum: str
-    protocol: AnyProtocol
+    protocol: RunProtocol
     seed: int
     label: str = ""
     given: tuple[str, ...] = ()
@@ -60,25 +58,21 @@ class RunSpec:
         return self.protocol.kind
 
     @property
-    def task(self) -> Task | SupernetTask:
+    def task(self) -> RunTask:
         """The one task of the protocol."""
         return self.protocol.tasks[0]
 
-    @property
-    def search_protocol(self) -> SearchProtocol:
-        """The protocol of a black-box search. Raises TypeError for a supernet run."""
-        if isinstance(self.protocol, SearchProtocol):
+    def protocol_as(self, kind: type[P]) -> P:
+        """The protocol, for whoever knows its kind. Raises TypeError where it is another."""
+        if isinstance(self.protocol, kind):
             return self.protocol
-        raise TypeError(f"run {self.identity} trains a supernet")
+        raise TypeError(f"run {self.identity} is a {self.kind}: it has no {kind.__name__}")
 
     @property
-    def shared_work(self) -> str | None:
-        """Runs of which this is equal share their supernet; None for runs that share nothing."""
-        if isinstance(self.protocol, SearchProtocol):
-            return None
-        trained = {name: self.settings[name] for name in ("trainer", "frame")}
-        parts = self.settings["parts"]["trainer"]
-        return digest([self.space, self.task.name, self.seed, trained, parts])
+    def shared_work(self) -> SharedWork | None:
+        """What this run has in common with others, a trained supernet say; None for nothing."""
+        work = self.protocol.shared_work(self.space, self.settings)
+        return None if work is None else SharedWork(work, self.seed)
 
     @cached_property
     def comparison(self) -> str:

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
-from harness.suites.suite import BenchmarkEntry, Suite, SupernetEntry
+from harness.suites.sections import SectionEntry
+from harness.suites.suite import Suite
 from harness.tables.table import BenchmarkTable
 
-AnyEntry = BenchmarkEntry | SupernetEntry
-Entry = TypeVar("Entry", BenchmarkEntry, SupernetEntry)
+Entry = TypeVar("Entry", bound=SectionEntry)
 OpenTable = Callable[[str], BenchmarkTable]
 
 
@@ -49,12 +49,11 @@ def _is_there(name: str, open_table: OpenTable) -> bool:
     return True
 
 
-def _own(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+def _own(entry: SectionEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
     try:
         return open_table(entry.table)
     except UnknownName as error:
-        others: list[AnyEntry] = [*suite.file.benchmark, *suite.file.supernet]
-        for other in others:
+        for other in (each for section in suite.sections.values() for each in section):
             if other.stands_in_for == entry.table and other.profiles:
                 error.args = (
                     f"{error}; profile {' or '.join(other.profiles)} runs on {other.table} "
@@ -63,7 +62,7 @@ def _own(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable
         raise
 
 
-def _stand_in(entry: AnyEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
+def _stand_in(entry: SectionEntry, suite: Suite, open_table: OpenTable) -> BenchmarkTable:
     try:
         return open_table(entry.table)
     except UnknownName:

@@ -1,34 +1,51 @@
-"""Methods by name, a trainer and a selector joined by a plus sign among them."""
+"""Methods by name, whatever kind of run they make; composed ones among them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeVar
+
 from harness import registry
-from harness.errors import HarnessError, UnknownName
-from harness.searchers.contract import BlackBoxMethod
-from harness.supernets.methods import SupernetMethod
+from harness.errors import HarnessError
+from harness.runs import kinds
+from harness.runs.kinds import AnyRunKind, Method
+
+T = TypeVar("T")
 
 
-def load_method(name: str) -> BlackBoxMethod | SupernetMethod:
-    """A registered method, or ``TRAINER+SELECTOR``: any trainer with any selector.
+def load_method(name: str) -> Method:
+    """A registered method, or one that is composed, such as ``TRAINER+SELECTOR``.
 
     Raises UnknownName for one that there is not, HarnessError where it is something else.
     """
-    trainer, plus, selector = name.partition("+")
-    if plus:
-        for kind, part in (("trainers", trainer), ("selectors", selector)):
-            if part not in registry.names(kind):
-                known = registry.names(kind)
-                raise UnknownName(kind.removesuffix("s").replace("-", " "), part, known)
-        return SupernetMethod(
-            summary=f"The supernet of {trainer}, selected by {selector}",
-            source="a combination",
-            trainer=trainer,
-            selector=selector,
-        )
-    found = registry.load("methods", name, object)
-    if not isinstance(found, (BlackBoxMethod, SupernetMethod)):
-        raise HarnessError(
-            f"method {name!r} is a {type(found).__name__}, neither a BlackBoxMethod nor a "
-            "SupernetMethod"
-        )
-    return found
+    if "+" in name:
+        for kind in kinds.loadable():
+            method: Method | None = kind.composed(name)
+            if method is not None:
+                return method
+    found: object = registry.load("methods", name, object)
+    if isinstance(found, Method) and found.kind in registry.names("kinds"):
+        return found
+    known = [kind.method.__name__ for kind in kinds.loadable()]
+    raise HarnessError(
+        f"method {name!r} is a {type(found).__name__}, neither a {' nor a '.join(known)}"
+    )
+
+
+def load_as(name: str, contract: type[T]) -> T | None:
+    """The method of that name, for whoever knows the class; None where it is one of another."""
+    method: object = load_method(name)
+    return method if isinstance(method, contract) else None
+
+
+def kind_of(method: Method) -> AnyRunKind:
+    """The kind of the runs that a method makes."""
+    return kinds.named(method.kind)
+
+
+def registered_as(contract: type[T]) -> Iterator[tuple[str, T]]:
+    """The registered methods of one class, by name."""
+    for name in registry.names("methods"):
+        method = registry.load("methods", name, object)
+        if isinstance(method, contract):
+            yield name, method

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import msgspec
-
-from harness import registry
-from harness.errors import BadSuite, MissingCell, MissingData, UnknownName
-from harness.protocols import search_file
-from harness.protocols.search import SearchProtocol, SeedRule
-from harness.protocols.search_file import ProtocolFile, SignalEntry, TaskEntry
+from harness.errors import BadSuite, MissingData, UnknownName
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs import fallbacks
+from harness.runs import fallbacks, kinds
+from harness.runs.kinds import AnyRunKind, Request
 from harness.runs.methods import load_method
-from harness.searchers.contract import BlackBoxMethod
-from harness.settings import make_settings
-from harness.spaces import Epochs
-from harness.suites.suite import BenchmarkEntry, MethodEntry, Suite, SupernetEntry
-from harness.supernets.methods import SupernetMethod
-from harness.tables import answers
+from harness.suites.sections import SectionEntry, headings
+from harness.suites.suite import MethodEntry, Suite
 from harness.tables.table import BenchmarkTable
 
 
@@ -47,77 +37,70 @@ class Plan:
     notes: tuple[str, ...]
 
 
+@dataclass
+class _Found:
+    """What is planned so far. tasks: the names of all that the suite has, picked or not."""
+
+    specs: list[RunSpec] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tasks: set[str] = field(default_factory=set)
+
+
 def make_plan(
     suite: Suite,
     choice: Choice,
     open_table: Callable[[str], BenchmarkTable],
     workshop: Workshop | None = None,
 ) -> Plan:
-    """All runs of ``suite`` that ``choice`` picks: benchmark by benchmark, method by method.
+    """All runs of ``suite`` that ``choice`` picks: kind by kind, entry by entry, method by method.
 
     ``workshop`` is where supernets find their data sets. Where it names no folder and there are
-    searches to do, supernets whose images are not there are left out with a note.
+    other runs to do, entries whose images are not there are left out with a note.
 
     ``open_table`` raises UnknownName for a table that is not there; its stand-in takes its place.
     Raises UnknownName for a method, task, space, table or protocol that does not exist, BadSuite
     where the parts do not fit or no run is left, MissingCell where a table lacks what its protocol
     asks for, MissingData where images are not there.
     """
-    seeds = choice.seeds if choice.seeds is not None else suite.seeds(choice.profile)
+    profile = choice.profile
+    seeds = choice.seeds if choice.seeds is not None else suite.seeds(profile)
     methods = _picked_methods(suite, choice)
-    if not suite.benchmarks(choice.profile) and not suite.supernets(choice.profile):
+    present = [name for name in suite.sections if suite.entries(name, profile)]
+    if not present:
         raise BadSuite(
-            f"suite {suite.name}: no [[benchmark]] or [[supernet]] takes part in profile "
-            f"{choice.profile}"
+            f"suite {suite.name}: no {' or '.join(headings())} takes part in profile {profile}"
         )
-    specs: list[RunSpec] = []
-    known: set[str] = set()
-    searchers, trained = _by_kind(suite, choice.profile, methods)
-    benchmarks, notes = fallbacks.resolved(suite, suite.benchmarks(choice.profile), open_table)
-    for benchmark, table in benchmarks:
-        if table is None:
-            raise BadSuite(f"suite {suite.name}: a [[benchmark]] of {benchmark.space} has no table")
-        if table.space.name != benchmark.space:
-            raise BadSuite(
-                f"suite {suite.name}: table {benchmark.table} is of space {table.space.name}, "
-                f"not {benchmark.space}"
-            )
-        name, file = search_file.load(benchmark.protocol)
-        for entry in _tasks(benchmark, file, f"protocol {name}"):
-            known.add(entry.name)
-            if not searchers or (choice.tasks is not None and entry.name not in choice.tasks):
-                continue
-            protocol, task_notes = _resolved(name, file, entry, table)
-            notes.extend(task_notes)
-            for method in searchers:
-                specs.extend(_runs(method, benchmark, table, protocol, seeds))
-    supernets, more = fallbacks.resolved(suite, suite.supernets(choice.profile), open_table)
-    notes.extend(more)
-    place = workshop or Workshop()
-    optional = bool(specs) and place.data is None
-    for supernet, table in supernets:
-        known.add(supernet.task)
-        if trained and (choice.tasks is None or supernet.task in choice.tasks):
-            with _left_out_without_data(supernet, notes, optional=optional):
-                specs.extend(_supernet_runs(supernet, table, trained, seeds, place))
-    _check_tasks(suite, choice, known)
-    if not specs:
-        raise BadSuite(
-            f"suite {suite.name}: none of these methods takes part in these tasks: searchers run "
-            "on those of a [[benchmark]], methods that train a supernet on those of a [[supernet]]"
-        )
-    return Plan(suite.name, choice.profile, tuple(specs), tuple(dict.fromkeys(notes)))
+    by_kind = _by_kind(suite, profile, methods)
+    found = _Found()
+    for kind in kinds.in_order(present):
+        taken = by_kind.get(kind.name, [])
+        entries, notes = fallbacks.resolved(suite, suite.entries(kind.name, profile), open_table)
+        found.notes.extend(notes)
+        for entry, table in entries:
+            place = workshop or Workshop()
+            request = Request(suite.name, entry, table, taken, seeds, choice.tasks, place)
+            _plan_entry(kind, request, found)
+    _check_tasks(suite, choice, found.tasks)
+    if not found.specs:
+        raise _nothing_fits(suite, by_kind)
+    return Plan(suite.name, profile, tuple(found.specs), tuple(dict.fromkeys(found.notes)))
 
 
-def _check_tasks(suite: Suite, choice: Choice, known: set[str]) -> None:
-    for task in choice.tasks or ():
-        if task not in known:
-            raise UnknownName(f"task of suite {suite.name}", task, known)
+def _plan_entry(kind: AnyRunKind, request: Request[SectionEntry], found: _Found) -> None:
+    tasks = kind.tasks(request.entry)
+    found.tasks.update(tasks)
+    if not request.methods or not any(map(request.picks, tasks)):
+        return
+    optional = bool(found.specs) and request.workshop.data is None
+    with _left_out_without_data(kind, tasks, found.notes, optional=optional):
+        specs, notes = kind.plan(request)
+        found.specs.extend(specs)
+        found.notes.extend(notes)
 
 
 @contextmanager
 def _left_out_without_data(
-    entry: SupernetEntry, notes: list[str], *, optional: bool
+    kind: AnyRunKind, tasks: Sequence[str], notes: list[str], *, optional: bool
 ) -> Iterator[None]:
     """Searches need no images: where some are planned, and no folder of data was named for this
     command, supernets whose images are missing are left out with a note."""
@@ -126,21 +109,13 @@ def _left_out_without_data(
     except MissingData as error:
         if not optional:
             raise
-        notes.append(f"{entry.task}: its supernets are left out: {error}")
+        notes.append(f"{', '.join(tasks)}: its {kind.name} runs are left out: {error}")
 
 
-def _supernet_runs(
-    entry: SupernetEntry,
-    table: BenchmarkTable | None,
-    methods: Sequence[MethodEntry],
-    seeds: Sequence[int],
-    workshop: Workshop,
-) -> list[RunSpec]:
-    """The runs of all methods on one supernet."""
-    from harness.runs.supernet import plan
-
-    planned = plan.planned(entry, table, workshop)
-    return [spec for method in methods for spec in planned.runs(method, seeds)]
+def _check_tasks(suite: Suite, choice: Choice, known: set[str]) -> None:
+    for task in choice.tasks or ():
+        if task not in known:
+            raise UnknownName(f"task of suite {suite.name}", task, known)
 
 
 def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:
@@ -156,135 +131,23 @@ def _picked_methods(suite: Suite, choice: Choice) -> list[MethodEntry]:
 
 def _by_kind(
     suite: Suite, profile: str, methods: Sequence[MethodEntry]
-) -> tuple[list[MethodEntry], list[MethodEntry]]:
-    """The searchers and those that train supernets. Raises BadSuite where one has nothing to do."""
-    searchers, trained = [], []
+) -> dict[str, list[MethodEntry]]:
+    """Kind of run -> the methods that make such runs. Raises BadSuite where one has no entry."""
+    found: dict[str, list[MethodEntry]] = {}
     for entry in methods:
-        if isinstance(load_method(entry.name), SupernetMethod):
-            trained.append(entry)
-        else:
-            searchers.append(entry)
-    if searchers and not suite.benchmarks(profile):
-        raise BadSuite(
-            f"suite {suite.name}: {searchers[0].name} searches a [[benchmark]], and none takes "
-            f"part in profile {profile}"
-        )
-    if trained and not suite.supernets(profile):
-        raise BadSuite(
-            f"suite {suite.name}: {trained[0].name} trains a [[supernet]], and none takes part in "
-            f"profile {profile}"
-        )
-    return searchers, trained
+        found.setdefault(load_method(entry.name).kind, []).append(entry)
+    for kind in kinds.in_order(list(found)):
+        if not suite.entries(kind.name, profile):
+            raise BadSuite(
+                f"suite {suite.name}: {found[kind.name][0].name} {kind.does} a "
+                f"[[{kind.section}]], and none takes part in profile {profile}"
+            )
+    return found
 
 
-def _tasks(benchmark: BenchmarkEntry, file: ProtocolFile, where: str) -> list[TaskEntry]:
-    by_name = {task.name: task for task in file.task}
-    wanted = benchmark.tasks if benchmark.tasks is not None else list(by_name)
-    for name in wanted:
-        if name not in by_name:
-            raise UnknownName(f"task of {where}", name, by_name)
-    if benchmark.budget is None:
-        return [by_name[name] for name in wanted]
-    if benchmark.budget <= 0:
-        raise BadSuite(f"a budget of {benchmark.budget:g} for {where} must be above 0")
-    return [msgspec.structs.replace(by_name[name], budget=benchmark.budget) for name in wanted]
-
-
-def _runs(
-    entry: MethodEntry,
-    benchmark: BenchmarkEntry,
-    table: BenchmarkTable,
-    protocol: SearchProtocol,
-    seeds: Sequence[int],
-) -> Iterable[RunSpec]:
-    method = registry.load("methods", entry.name, BlackBoxMethod)
-    settings = make_settings(entry.name, method.settings, entry.settings)
-    for seed in seeds[: entry.seeds_at_most]:
-        yield RunSpec(
-            method=entry.name,
-            method_version=method.version,
-            settings=dataclasses.asdict(settings),
-            space=benchmark.space,
-            table=benchmark.table,
-            table_checksum=table.checksum,
-            protocol=protocol,
-            seed=seed,
-            label=entry.label or entry.name,
-            given=tuple(sorted(entry.settings)),
-        )
-
-
-def _resolved(
-    name: str, file: ProtocolFile, entry: TaskEntry, table: BenchmarkTable
-) -> tuple[SearchProtocol, list[str]]:
-    """The protocol with everything that depends on the table decided, and notes that say how."""
-    notes: list[str] = []
-    fidelities = _fidelities(entry.signal, table)
-    seed = _seed_rule(entry.signal, fidelities, table)
-    if seed != entry.signal.seed:
-        notes.append(
-            f"{entry.name}: the signal is the {seed} over seeds, table {table.name} holds no "
-            f"single seeds of {entry.signal.dataset}/{entry.signal.split} at {fidelities[-1]}"
-            if seed == "mean"
-            else f"{entry.name}: the signal is one seed, drawn for each evaluation out of those "
-            f"that the architecture has of {_listed(_seeds(entry.signal, fidelities[-1], table))}"
-        )
-    charge = _charges_validation(entry, table, seconds=file.unit == "seconds")
-    if not charge and entry.cost.validation_pass == "charge-if-known" and file.unit == "seconds":
-        notes.append(
-            f"{entry.name}: cost is training time alone, table {table.name} does not know the "
-            f"time of a validation pass on {entry.cost.dataset}"
-        )
-    task = search_file.resolve(entry, fidelities, seed, charge)
-    task = dataclasses.replace(
-        task, answers=tuple(answers.definite(answer, table) for answer in task.answers)
+def _nothing_fits(suite: Suite, by_kind: Mapping[str, Sequence[MethodEntry]]) -> BadSuite:
+    where = ", ".join(
+        f"{by_kind[kind.name][0].name} {kind.does} those of a [[{kind.section}]]"
+        for kind in kinds.in_order(list(by_kind))
     )
-    return search_file.assemble(name, file, task), notes
-
-
-def _fidelities(signal: SignalEntry, table: BenchmarkTable) -> tuple[Epochs, ...]:
-    where = {"metric": "accuracy", "dataset": signal.dataset, "split": signal.split}
-    held = table.fidelities(**where)
-    on_schedule = [epochs for epochs in held if epochs.schedule == signal.schedule]
-    if signal.fidelities == "all":
-        wanted = on_schedule
-    else:
-        wanted = [Epochs(trained, signal.schedule) for trained in sorted(signal.fidelities)]
-    missing = [epochs for epochs in wanted if epochs not in on_schedule]
-    if missing or not wanted:
-        lacking = ", ".join(map(str, missing)) or f"any epoch of a {signal.schedule}-epoch schedule"
-        raise MissingCell(
-            f"table {table.name} lacks accuracy of {signal.dataset}/{signal.split} at {lacking}; "
-            f"it has {', '.join(map(str, held)) or 'none'}"
-        )
-    return tuple(sorted(wanted))
-
-
-def _seed_rule(
-    signal: SignalEntry, fidelities: Sequence[Epochs], table: BenchmarkTable
-) -> SeedRule:
-    if signal.seed != "random-or-mean":
-        return signal.seed
-    single = all(_seeds(signal, epochs, table) for epochs in fidelities)
-    return "random" if single else "mean"
-
-
-def _listed(items: Iterable[object]) -> str:
-    return ", ".join(map(str, items))
-
-
-def _seeds(signal: SignalEntry, epochs: Epochs, table: BenchmarkTable) -> tuple[int, ...]:
-    return table.seeds(
-        metric="accuracy",
-        dataset=signal.dataset,
-        split=signal.split,
-        epochs=epochs,
-    )
-
-
-def _charges_validation(entry: TaskEntry, table: BenchmarkTable, *, seconds: bool) -> bool:
-    if not seconds or entry.cost.validation_pass == "free":
-        return False
-    if entry.cost.validation_pass == "charge":
-        return True
-    return table.has_cost(quantity="validation_seconds", dataset=entry.cost.dataset)
+    return BadSuite(f"suite {suite.name}: none of these methods takes part in these tasks: {where}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class BlackBoxMethod:
     metadata (see ``setting``); ``create`` takes a context and an instance of it and raises
     NotApplicable where the method is not defined there.
     """
+
+    kind: ClassVar[str] = "search"
 
     summary: str
     source: str

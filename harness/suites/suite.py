@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.protocols import toml
 from harness.protocols.presets import Presets
+from harness.suites.sections import SectionEntry, SectionKind, headings, sections
 
 PRESETS = Presets("suite", "harness.suites")
 PROFILES = ("laptop", "paper")
-
-
-class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A space with its table and the protocol it is searched by.
-
-    ``tasks`` picks tasks of the protocol, all of them where it is absent; ``budget`` replaces
-    the protocol's budget in each. With ``stands_in_for`` the entry is used only where there is no
-    table of that name, and the entries of that table are left out then. ``profiles`` limits the
-    entry to some profiles.
-    """
-
-    space: str
-    table: str
-    protocol: str
-    tasks: list[str] | None = None
-    budget: float | None = None
-    stands_in_for: str | None = None
-    profiles: list[str] | None = None
-
-
-class SupernetEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A space whose supernet is trained on a data set, by a supernet protocol.
-
-    Architectures are looked up in ``table``, or trained by the protocol's evaluation where none is
-    named. ``name`` is the task's, the space's and the data set's together by default. The other
-    fields are those of a ``[[benchmark]]``.
-    """
-
-    space: str
-    dataset: str
-    protocol: str
-    table: str = ""
-    name: str = ""
-    stands_in_for: str | None = None
-    profiles: list[str] | None = None
-
-    @property
-    def task(self) -> str:
-        """The name of its task."""
-        return self.name or f"{self.space} {self.dataset}"
 
 
 class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -81,22 +43,24 @@ class ProfileEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SuiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The whole file: black-box searchers run on each ``benchmark``, methods that train a supernet
-    on each ``supernet``."""
+    """The keys of every suite. Beside them each kind of run has a section: ``[[benchmark]]`` for
+    searchers, ``[[supernet]]`` for methods that train one."""
 
     summary: str
     method: list[MethodEntry]
     profile: dict[str, ProfileEntry]
-    benchmark: list[BenchmarkEntry] = []
-    supernet: list[SupernetEntry] = []
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite by its name, with the content of its file."""
+    """A suite by its name, with the content of its file.
+
+    sections: kind of run -> the entries of its section, for the kinds that have any.
+    """
 
     name: str
     file: SuiteFile
+    sections: Mapping[str, Sequence[SectionEntry]]
 
     def seeds(self, profile: str) -> tuple[int, ...]:
         """The seeds of a profile. Raises UnknownName for one that the suite lacks."""
@@ -104,29 +68,22 @@ class Suite:
             raise UnknownName(f"profile of suite {self.name}", profile, self.file.profile)
         return parse_seeds(self.file.profile[profile].seeds)
 
-    def benchmarks(self, profile: str) -> list[BenchmarkEntry]:
-        """The benchmarks that take part in a profile, in the file's order."""
-        return [
-            entry
-            for entry in self.file.benchmark
-            if entry.profiles is None or profile in entry.profiles
-        ]
-
-    def supernets(self, profile: str) -> list[SupernetEntry]:
-        """The supernets that take part in a profile, in the file's order."""
-        return [
-            entry
-            for entry in self.file.supernet
-            if entry.profiles is None or profile in entry.profiles
-        ]
+    def entries(self, kind: str, profile: str) -> list[SectionEntry]:
+        """The entries of a kind of run that take part in a profile, in the file's order."""
+        return [entry for entry in self.sections.get(kind, ()) if _takes_part(entry, profile)]
 
     def methods(self, profile: str) -> list[MethodEntry]:
         """The methods that take part in a profile, in the file's order."""
-        return [
-            entry
-            for entry in self.file.method
-            if entry.profiles is None or profile in entry.profiles
-        ]
+        return [entry for entry in self.file.method if _takes_part(entry, profile)]
+
+    def only(self, kind: str, methods: Sequence[MethodEntry]) -> Suite:
+        """The suite with one kind of run and these methods alone."""
+        file = msgspec.structs.replace(self.file, method=list(methods))
+        return Suite(self.name, file, {kind: self.sections.get(kind, ())})
+
+
+def _takes_part(entry: SectionEntry | MethodEntry, profile: str) -> bool:
+    return entry.profiles is None or profile in entry.profiles
 
 
 def load(name: str) -> Suite:
@@ -135,24 +92,44 @@ def load(name: str) -> Suite:
     Raises UnknownName with the near names, BadSuite where the file says what it may not say.
     """
     stem, file = PRESETS.find(name)
-    suite = _checked(stem, file)
+    suite = _checked(_read(stem, file), str(file))
     return _with_own_protocols(suite, Path(name).parent) if name.endswith(".toml") else suite
+
+
+def _read(name: str, file: Traversable) -> Suite:
+    content = toml.parse(file)
+    common = [field.name for field in msgspec.structs.fields(SuiteFile)]
+    kinds, broken = sections(content.keys() - set(common))
+    try:
+        whole = toml.convert(content, _whole_file(kinds), str(file))
+    except BadSuite as error:
+        raise BadSuite("; ".join([str(error), *broken])) from None
+    found = {name: getattr(whole, kind.section) for name, kind in kinds.items()}
+    return Suite(
+        name,
+        SuiteFile(**{key: getattr(whole, key) for key in common}),
+        {kind: entries for kind, entries in found.items() if entries},
+    )
+
+
+def _whole_file(kinds: Mapping[str, SectionKind]) -> type[msgspec.Struct]:
+    """The keys of every suite, and the sections of these kinds of run."""
+    own: list[tuple[str, Any, Any]] = []
+    for kind in kinds.values():
+        entry: Any = kind.entry
+        own.append((kind.section, list[entry], []))
+    return msgspec.defstruct(
+        "WholeFile", own, bases=(SuiteFile,), forbid_unknown_fields=True, frozen=True
+    )
 
 
 def _with_own_protocols(suite: Suite, folder: Path) -> Suite:
     """Protocol files are looked for beside the suite that names them."""
-    file = suite.file
-    benchmarks = [_beside(entry, folder) for entry in file.benchmark]
-    supernets = [_beside(entry, folder) for entry in file.supernet]
-    return Suite(
-        suite.name, msgspec.structs.replace(file, benchmark=benchmarks, supernet=supernets)
-    )
+    own = {kind: [_beside(each, folder) for each in all] for kind, all in suite.sections.items()}
+    return replace(suite, sections=own)
 
 
-_Entry = TypeVar("_Entry", BenchmarkEntry, SupernetEntry)
-
-
-def _beside(entry: _Entry, folder: Path) -> _Entry:
+def _beside(entry: SectionEntry, folder: Path) -> SectionEntry:
     if not entry.protocol.endswith(".toml"):
         return entry
     return msgspec.structs.replace(entry, protocol=str(folder / entry.protocol))
@@ -177,20 +154,18 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _checked(name: str, file: Traversable) -> Suite:
-    content = toml.read(file, SuiteFile)
-    entries: list[BenchmarkEntry | SupernetEntry] = [*content.benchmark, *content.supernet]
+def _checked(suite: Suite, file: str) -> Suite:
+    content = suite.file
+    entries = [entry for section in suite.sections.values() for entry in section]
     if not entries or not content.method or not content.profile:
-        raise BadSuite(
-            f"{file} needs a [[benchmark]] or a [[supernet]], a [[method]] and a profile"
-        )
+        raise BadSuite(f"{file} needs a {' or a '.join(headings())}, a [[method]] and a profile")
     labels = [entry.label or entry.name for entry in content.method]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise BadSuite(
             f"{file} has two methods labelled {twice[0]!r}; give each a label of its own"
         )
-    limited: list[BenchmarkEntry | SupernetEntry | MethodEntry] = [*entries, *content.method]
+    limited: list[SectionEntry | MethodEntry] = [*entries, *content.method]
     for profile in (*content.profile, *(p for entry in limited for p in entry.profiles or ())):
         if profile not in PROFILES:
             raise BadSuite(f"{file}: {UnknownName('profile', profile, PROFILES)}")
@@ -201,4 +176,4 @@ def _checked(name: str, file: Traversable) -> Suite:
                 f"{file}: table {entry.table!r} stands in for {entry.stands_in_for!r}, which is "
                 "the table of no other entry"
             )
-    return Suite(name, content)
+    return suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
@@ -20,6 +20,8 @@ class SupernetMethod:
     the two has a field of that name. frame: as a trainer has it, the published training frame by
     space, where it is another than the trainer's.
     """
+
+    kind: ClassVar[str] = "supernet"
 
     summary: str
     source: str
@@ -67,3 +69,22 @@ def split_settings(
             raise UnknownName(kind, name, fields["trainer"] | fields["selector"])
         found[owners[0]][key] = value
     return found["trainer"], found["selector"]
+
+
+def composed(name: str) -> SupernetMethod | None:
+    """The method ``TRAINER+SELECTOR``; None for a name of another form.
+
+    Raises UnknownName where there is no such trainer or selector.
+    """
+    trainer, plus, selector = name.partition("+")
+    if not plus:
+        return None
+    for group, part in (("trainers", trainer), ("selectors", selector)):
+        if part not in registry.names(group):
+            raise UnknownName(group.removesuffix("s"), part, registry.names(group))
+    return SupernetMethod(
+        summary=f"The supernet of {trainer}, selected by {selector}",
+        source="a combination",
+        trainer=trainer,
+        selector=selector,
+    )

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.protocols.contract import RunProtocol
 from harness.protocols.search import Answer
 from harness.records.record import RunRecord
-from harness.records.spec import AnyProtocol, RunSpec
+from harness.records.spec import RunSpec
 
 Array = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ class RunGroup:
         return self.spec.space, self.protocol.name, self.spec.task.name
 
     @property
-    def protocol(self) -> AnyProtocol:
+    def protocol(self) -> RunProtocol:
         """The protocol that all of the runs followed."""
         return self.spec.protocol
 
@@ -135,7 +136,7 @@ def _comparable(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
 
     Records of one store share their protocol, so that few protocols are ever hashed.
     """
-    found: dict[tuple[str, str, AnyProtocol], list[RunRecord]] = {}
+    found: dict[tuple[str, str, RunProtocol], list[RunRecord]] = {}
     by_object: dict[tuple[str, str, int], list[RunRecord]] = {}
     for record in records:
         spec = record.spec

@@ -15,12 +15,12 @@ import click
 
 from harness import registry
 from harness.errors import NotApplicable
-from harness.searchers.contract import BlackBoxMethod
+from harness.runs.kinds import AnyRunKind, in_order
+from harness.runs.supernet.describe import frames
 from harness.settings import make_settings
-from harness.supernets.methods import SupernetMethod
 from harness.supernets.selectors import SelectorMethod
 from harness.supernets.trainers import TrainerMethod
-from leaderboards.studies.setting_tables import Anything, Group, SettingTables, stated
+from leaderboards.studies.setting_tables import Anything, Group, SettingTables
 
 DISTRIBUTION = "nas-harness"
 
@@ -51,21 +51,15 @@ table replaces the one of the same name there. The version of a method, trainer 
 where none is given.
 """
 
-_SEARCHERS = """\
-## Searchers
-
+_OPENINGS = {
+    "search": """\
 A black-box searcher proposes architectures and is told their validation results. It evaluates them
-after the longest training that the task offers, except where its card says otherwise.
-"""
-
-_COMBINATIONS = """\
-## Supernet methods
-
+after the longest training that the task offers, except where its card says otherwise.""",
+    "supernet": """\
 Each trains a supernet and selects one architecture from it. The last column has what the method
-sets in place of its trainer's and selector's defaults.
-
-| method | what it is | source | trainer | selector | sets |
-| --- | --- | --- | --- | --- | --- |"""
+sets in place of its trainer's and selector's defaults.""",
+}
+"""Kind of run -> what is said of its methods; of another kind, its own summary."""
 
 _TRAINERS = """\
 ## Trainers
@@ -84,17 +78,18 @@ A selector derives one architecture from a trained supernet, with a score for ea
 
 
 def cards() -> str:
-    """The whole page: searchers, supernet methods, then what these are made of."""
+    """The whole page: the methods of each kind of run, then what some of them are made of."""
     methods = _ours("methods", Anything)
-    searchers = {k: m for k, m in methods.items() if isinstance(m, BlackBoxMethod)}
-    combined = {k: m for k, m in methods.items() if isinstance(m, SupernetMethod)}
+    chapters = {
+        kind: {name: each for name, each in methods.items() if each.kind == kind.name}
+        for kind in in_order([name for name in registry.names("kinds") if _ships(name, "kinds")])
+    }
     trainers = _ours("trainers", TrainerMethod)
     selectors = _ours("selectors", SelectorMethod)
     parts = [
         _HEAD,
-        _contents(searchers, trainers, selectors),
-        *_searcher_cards(searchers),
-        "\n".join([_COMBINATIONS, *(_combination(k, m) for k, m in combined.items()), ""]),
+        _contents(chapters, trainers, selectors),
+        *(line for kind, own in chapters.items() for line in _chapter(kind, own)),
         *_trainer_cards(trainers),
         *_selector_cards(selectors),
     ]
@@ -111,7 +106,7 @@ def _ships(name: str, kind: str) -> bool:
 
 
 def _contents(
-    searchers: Iterable[str],
+    chapters: Mapping[AnyRunKind, Iterable[str]],
     trainers: Mapping[str, TrainerMethod],
     selectors: Iterable[str],
 ) -> str:
@@ -124,14 +119,18 @@ def _contents(
         [
             "## Contents",
             "",
-            f"- [Searchers](#searchers): {_links(Group.SEARCHERS, searchers)}",
-            "- [Supernet methods](#supernet-methods)",
+            *(_of_kind(kind, names) for kind, names in chapters.items()),
             "- [Trainers](#trainers)",
             *families,
             f"- [Selectors](#selectors): {_links(Group.SELECTORS, selectors)}",
             "",
         ]
     )
+
+
+def _of_kind(kind: AnyRunKind, names: Iterable[str]) -> str:
+    line = f"- [{_capital(kind.methods)}](#{kind.methods.replace(' ', '-')})"
+    return line if kind.parts else f"{line}: {_links(Group.METHODS, names)}"
 
 
 def _links(group: Group, names: Iterable[str]) -> str:
@@ -147,18 +146,22 @@ def _by_family(trainers: Mapping[str, TrainerMethod]) -> dict[str, list[str]]:
     return found
 
 
-def _searcher_cards(searchers: Mapping[str, BlackBoxMethod]) -> list[str]:
-    found = [_SEARCHERS]
-    tables = SettingTables(Group.SEARCHERS, searchers)
-    several = "several training lengths; refuses a table that has only one"
-    for name, method in searchers.items():
+def _chapter(kind: AnyRunKind, methods: Mapping[str, Any]) -> list[str]:
+    return _combined(kind, methods) if kind.parts else _whole(kind, methods)
+
+
+def _whole(kind: AnyRunKind, methods: Mapping[str, Any]) -> list[str]:
+    """A chapter of methods that are not made of others: a card each."""
+    found = [_opening(kind)]
+    tables = SettingTables(Group.METHODS, methods)
+    for name, method in methods.items():
         found += [
-            f"### {Group.SEARCHERS.heading(name)}",
+            f"### {Group.METHODS.heading(name)}",
             "",
             _sentence(method.summary),
             "",
             f"- Source: {method.source}",
-            *_said("Asks for", several if method.multi_fidelity else ""),
+            *(f"- {heading}: {text}" for heading, text in kind.facts(method)),
             *_version(method.version),
             "",
             inspect.getdoc(method.create) or "",
@@ -168,34 +171,28 @@ def _searcher_cards(searchers: Mapping[str, BlackBoxMethod]) -> list[str]:
     return found
 
 
-def _combination(name: str, method: SupernetMethod) -> str:
-    """The method's row: what it is made of, and what it sets itself."""
-    own = [*_given(method.trainer_settings), *_given(method.selector_settings)]
-    version = [f"version {method.version}"] if method.version > 1 else []
-    cells = [
-        f"`{name}`",
-        _capital(method.summary),
-        method.source,
-        Group.TRAINERS.link(method.trainer),
-        Group.SELECTORS.link(method.selector),
-        "; ".join([*own, *_frames(method.frame), *version]),
+def _combined(kind: AnyRunKind, methods: Mapping[str, Any]) -> list[str]:
+    """A chapter of methods that are made of registered parts: a row each."""
+    facts = {name: dict(kind.facts(method)) for name, method in methods.items()}
+    headings = ["method", "what it is", "source", *next(iter(facts.values()), {})]
+    lines = [
+        _opening(kind),
+        f"| {' | '.join(headings)} |",
+        f"|{' --- |' * len(headings)}",
     ]
-    return f"| {' | '.join(cells)} |"
+    for name, method in methods.items():
+        said = [
+            Group.of(kind.parts[heading]).link(text) if heading in kind.parts else text
+            for heading, text in facts[name].items()
+        ]
+        cells = [f"`{name}`", _capital(method.summary), method.source, *said]
+        lines.append(f"| {' | '.join(cells)} |")
+    return ["\n".join([*lines, ""])]
 
 
-def _given(settings: Mapping[str, Any]) -> list[str]:
-    return [f"`{name}` {stated(value)}" for name, value in settings.items()]
-
-
-def _frames(frames: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Published training frames, each with the spaces that it was published for."""
-    found: dict[str, list[str]] = {}
-    for space, frame in frames.items():
-        text = ", ".join(f"{name} {value}" for name, value in frame.items())
-        found.setdefault(text, []).append(space or "other spaces")
-    if list(found.values()) == [["other spaces"]]:
-        return [f"published frame: {text}" for text in found]
-    return [f"published frame on {', '.join(spaces)}: {text}" for text, spaces in found.items()]
+def _opening(kind: AnyRunKind) -> str:
+    """The heading of a kind's methods, and what is said of all of them."""
+    return f"## {_capital(kind.methods)}\n\n{_OPENINGS.get(kind.name, _sentence(kind.summary))}\n"
 
 
 def _trainer_cards(trainers: Mapping[str, TrainerMethod]) -> list[str]:
@@ -237,7 +234,7 @@ def _facts(name: str, trainer: TrainerMethod) -> list[str]:
         *_said("Optimises", trainer.optimises),
         *_said("Cost of a step", trainer.cost),
         *_said("Memory", trainer.memory),
-        *(f"- {_capital(frame)}" for frame in _frames(trainer.frame)),
+        *(f"- {_capital(frame)}" for frame in frames(trainer.frame)),
         *_refusals(trainer, make_settings(name, trainer.settings, {})),
         *_version(trainer.version),
     ]

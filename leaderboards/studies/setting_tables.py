@@ -21,9 +21,14 @@ _TABLE = ["| setting | default | allowed | meaning |", "| --- | --- | --- | --- 
 class Group(Enum):
     """A chapter of the page; its value stands before the names in headings."""
 
-    SEARCHERS = ""
+    METHODS = ""
     TRAINERS = "Trainer "
     SELECTORS = "Selector "
+
+    @classmethod
+    def of(cls, registered: str) -> Group:
+        """The chapter of a group of the registry."""
+        return cls[registered.upper()]
 
     def heading(self, name: str) -> str:
         """The heading of a card."""

@@ -363,10 +363,13 @@ def test_a_broken_package_hides_no_other(
 
     from harness import registry
 
-    entries = dict(registry._entries("methods"))
-    entries["broken"] = EntryPoint("broken", "tests.core.broken_package:METHOD", "none")
-    entries["no-method"] = EntryPoint("no-method", "json:dumps", "none")
-    monkeypatch.setattr(registry, "_entries", lambda kind: entries if kind == "methods" else {})
+    broken = EntryPoint("broken", "tests.core.broken_package:METHOD", "none")
+    more = {
+        "methods": {"broken": broken, "no-method": EntryPoint("no-method", "json:dumps", "none")},
+        "kinds": {"broken": broken},
+    }
+    others = registry._entries
+    monkeypatch.setattr(registry, "_entries", lambda kind: {**others(kind), **more.get(kind, {})})
     assert cli.run(["ls", "methods", "--json"]) == 0
     listed = capsys.readouterr().out
     assert "random-search" in listed

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.commands import leaderboard, run_parts
+from harness.commands import leaderboard
 from harness.errors import MissingData
-from harness.executors.claims import Execution
+from harness.executors import parts as executed
+from harness.executors.claims import ClaimedRuns
 from harness.records.record import RunRecord
 from harness.records.spec import RunSpec
 from harness.runs.plan import Choice, Plan, make_plan
@@ -49,14 +50,14 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     """The labels of what is executed together, part after part."""
     found: Parts = []
 
-    class Watched(Execution):
-        def run(self) -> Iterator[RunRecord]:
+    class Watched(ClaimedRuns):
+        def do(self) -> Iterator[RunRecord]:
             found.append([])
-            for record in super().run():
+            for record in super().do():
                 found[-1].append(record.spec.label)
                 yield record
 
-    monkeypatch.setattr(run_parts, "Execution", Watched)
+    monkeypatch.setattr(executed, "ClaimedRuns", Watched)
     return found
 
 
@@ -134,7 +135,7 @@ def test_a_leaderboard_of_searches_comes_only_with_searches_done_and_supernets_t
     assert shown == [None] * 5
     supernets = ["random-selection", "darts"]
     search = ["random-search"]
-    assert parts == [supernets, search, search, supernets, []]
+    assert parts == [supernets, search, search, supernets]
     assert run(suite, "--seeds", "0-2") == 0
     assert shown[5:] == [search * 3, None]
 
@@ -216,7 +217,7 @@ def test_supernets_without_images_are_left_out_with_a_note_beside_searches(
     assert run(without_images) == 0
     assert (parts, shown) == ([["random-search"]], [None])
     error = capsys.readouterr().err
-    assert error.count("note: cells: its supernets are left out: ") == 1
+    assert error.count("note: cells: its supernet runs are left out: ") == 1
     assert "name their folder with --data or NAS_HARNESS_DATA" in error
     assert "1 runs, 0 done before" in error
     monkeypatch.setenv("NAS_HARNESS_DATA", str(tmp_path))
@@ -261,6 +262,8 @@ def test_the_shipped_suite_runs_on_a_table_without_images(monkeypatch: pytest.Mo
     plan = make_plan(load("nas-bench-201"), Choice("paper"), open_table)
     assert set(counts(plan)) == {"cifar10", "cifar100", "ImageNet16-120"}
     assert counts(plan)["cifar10"]["random-search"] == 500
-    assert any("nas-bench-201 cifar10: its supernets are left out" in note for note in plan.notes)
+    assert any(
+        "nas-bench-201 cifar10: its supernet runs are left out" in note for note in plan.notes
+    )
     with pytest.raises(MissingData, match="nothing is downloaded"):
         make_plan(load("nas-bench-201"), Choice("paper", methods=("darts",)), open_table)

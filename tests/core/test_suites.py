@@ -41,9 +41,9 @@ def test_every_shipped_suite_and_protocol_loads() -> None:
         suite = suites.load(name)
         assert "laptop" in suite.file.profile
         assert all(suite.seeds(profile) for profile in suite.file.profile)
-        for benchmark in suite.file.benchmark:
+        for benchmark in suite.sections.get("search", ()):
             assert search_file.load(benchmark.protocol)[1].task
-        for supernet in suite.file.supernet:
+        for supernet in suite.sections.get("supernet", ()):
             assert supernet_file.load(supernet.protocol)[1].source
 
 
@@ -207,12 +207,12 @@ def test_a_profile_needs_a_benchmark(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suite_stands_on_digits_without_a_table() -> None:
-    entries = suites.load("nas-bench-201").benchmarks("laptop")
+    entries = suites.load("nas-bench-201").entries("search", "laptop")
     assert [(entry.table, entry.stands_in_for) for entry in entries] == [
         ("nas-bench-201", None),
         ("nas-bench-201-digits", "nas-bench-201"),
     ]
-    assert len(suites.load("nas-bench-201").benchmarks("paper")) == 1
+    assert len(suites.load("nas-bench-201").entries("search", "paper")) == 1
 
 
 BASELINES = [

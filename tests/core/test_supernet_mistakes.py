@@ -243,7 +243,7 @@ def test_where_an_evaluations_file_lies_is_no_part_of_a_runs_identity(tmp_path: 
 
 def needs_more(name: str, profile: str) -> bool:
     """Whether a suite needs a folder of data, or a table that is neither shipped nor made up."""
-    entries = suites.load(name).supernets(profile)
+    entries = suites.load(name).entries("supernet", profile)
     shipped = {"", "nas-bench-201", *registry.names("tables")}
     return any(entry.dataset != "digits" or entry.table not in shipped for entry in entries)
 

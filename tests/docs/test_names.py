@@ -15,6 +15,7 @@ from harness import registry
 from harness.protocols import evaluation, search, search_file, supernet_file
 from harness.protocols.frame import Frame
 from harness.suites import suite
+from harness.suites.sections import sections as sections_of_kinds
 from harness.supernets.selectors import SelectorMethod
 from harness.supernets.trainers import TrainerMethod
 from leaderboards.model import SignalQuality
@@ -95,11 +96,12 @@ def keys(*kinds: type[msgspec.Struct]) -> set[str]:
 
 
 def test_every_key_of_a_suite_is_documented() -> None:
-    known = keys(suite.SuiteFile, suite.BenchmarkEntry, suite.MethodEntry, suite.ProfileEntry)
-    known |= keys(suite.SupernetEntry)
-    tables = {"benchmark", "supernet", "method"}
+    sections = sections_of_kinds().found.values()
+    known = keys(suite.SuiteFile, suite.MethodEntry, suite.ProfileEntry)
+    known |= keys(*(kind.entry for kind in sections))
+    tables = {"method", *(kind.section for kind in sections)}
     page = text(DOCS / "suites.md")
-    assert {key for key in known if f"`{key}`" not in page} == tables | {"profile"}
+    assert {key for key in known if f"`{key}`" not in page} == {"method", "profile"}
     assert all(f"[[{table}]]" in page for table in tables)
     assert all(f"[profile.{profile}]" in page for profile in suite.PROFILES)
 

@@ -21,7 +21,7 @@ def test_there_are_some() -> None:
 @pytest.mark.parametrize("file", SUITES, ids=lambda file: file.name)
 def test_a_suite_in_the_docs_can_be_planned(file: Path) -> None:
     suite = suites.load(str(file))
-    for entry in suite.file.supernet:
+    for entry in suite.sections["supernet"]:
         assert supernet_file.load(entry.protocol)[1].answer
     for method in suite.file.method:
         assert load_method(method.name).summary

@@ -16,11 +16,11 @@ from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.protocols.supernet_file import SupernetProtocolFile
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
-from harness.runs.methods import load_method
+from harness.runs.supernet.entry import SupernetEntry
 from harness.settings import filled
 from harness.spaces import Epochs
-from harness.suites.suite import MethodEntry, SupernetEntry
-from harness.supernets.methods import SupernetMethod, split_settings
+from harness.suites.suite import MethodEntry
+from harness.supernets.methods import SupernetMethod, composed, split_settings
 from harness.supernets.spaces import SupernetSpace
 from harness.tables import answers
 from harness.tables.table import BenchmarkTable
@@ -43,9 +43,7 @@ class PlannedSupernet:
 
     def runs(self, entry: MethodEntry, seeds: Sequence[int]) -> Iterable[RunSpec]:
         """The runs of one method. Raises UnknownName or HarnessError for settings that it lacks."""
-        method = load_method(entry.name)
-        if not isinstance(method, SupernetMethod):
-            raise TypeError(f"{entry.name} trains no supernet")
+        method = composed(entry.name) or registry.load("methods", entry.name, SupernetMethod)
         settings = self._all_settings(entry, method)
         for seed in seeds[: entry.seeds_at_most]:
             yield RunSpec(

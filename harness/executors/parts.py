@@ -1,0 +1,93 @@
+"""The runs of a plan in two parts, so that those that take seconds do not wait for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.executors.claims import ClaimedRuns, Work
+from harness.records.record import RunRecord
+from harness.records.spec import RunSpec
+from harness.records.store import RunStore
+from harness.runs import kinds
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Of the runs of a plan: how many were done before, done now, and how many of these failed."""
+
+    before: int
+    done: int
+    failed: int
+
+
+class Listener:
+    """Told how the runs of a plan go. Override what you want to hear."""
+
+    def found(self, before: int, pending: int, workers: int) -> None:
+        """So many are done already, so many are to be done by so many workers; said first."""
+
+    def begins(self, specs: Sequence[RunSpec], pending: int) -> None:
+        """A part begins, with so many of its runs to be done."""
+
+    def says(self, worker: int, text: str, share: float) -> None:
+        """A worker, by its number, is at something long, and has done a share of it, 0 to 1."""
+
+    def did(self, record: RunRecord) -> None:
+        """A run is done and stored."""
+
+    def ends(self, specs: Sequence[RunSpec], tally: Tally, left: Sequence[RunSpec]) -> None:
+        """A part has ended. tally: of this part. left: the runs that are still to be done."""
+
+
+def do_parts(specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener) -> Tally:
+    """Do what a store lacks of these runs: those of quick kinds first, then the others.
+
+    Raises HarnessError where a worker process dies, StoreError where the store cannot be written.
+    """
+    parts = [_Part(each, store, work, listener) for each in _by_speed(specs) if each]
+    pending = [part.pending() for part in parts]
+    total = sum(map(len, pending))
+    listener.found(len(specs) - total, total, work.workers)
+    done = failed = 0
+    for number, part in enumerate(parts):
+        if not pending[number]:
+            continue
+        listener.begins(part.specs, len(pending[number]))
+        did = part.do()
+        following = number + 1
+        pending[following:] = [other.pending() for other in parts[following:]]
+        left = [spec for specs in pending[following:] for spec in specs]
+        listener.ends(part.specs, did, left)
+        done, failed = done + did.done, failed + did.failed
+    return Tally(len(specs) - total, done, failed)
+
+
+def _by_speed(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[RunSpec]]:
+    quick = {name for name in {spec.kind for spec in specs} if kinds.named(name).quick}
+    return (
+        [spec for spec in specs if spec.kind in quick],
+        [spec for spec in specs if spec.kind not in quick],
+    )
+
+
+class _Part:
+    """Runs that are done together."""
+
+    def __init__(
+        self, specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener
+    ) -> None:
+        self.specs = specs
+        self._listener = listener
+        self._runs = ClaimedRuns(specs, store, work, listener.says)
+
+    def pending(self) -> list[RunSpec]:
+        return self._runs.pending()
+
+    def do(self) -> Tally:
+        done = failed = 0
+        for record in self._runs.do():
+            done += 1
+            failed += record.status == "failed"
+            self._listener.did(record)
+        return Tally(len(self.specs) - done, done, failed)

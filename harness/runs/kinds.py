@@ -1,0 +1,210 @@
+"""A kind of run: all that is special about searches in tables, about supernets, or about yours.
+
+It is one object, registered under ``nas_harness.kinds`` by its name. Suites, plans, the runner, the
+store and the commands ask it and know no kind by name; what a leaderboard shows of it is registered
+beside it, under ``nas_harness.boards`` by the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from harness import registry
+from harness.errors import HarnessError
+from harness.records.record import History, Trajectory
+from harness.records.spec import RunSpec
+from harness.resources import Workshop
+from harness.suites.sections import SectionEntry
+from harness.suites.suite import MethodEntry
+from harness.tables.table import BenchmarkTable
+
+TableOpener = Callable[[str], BenchmarkTable]
+"""Opens a table by name; handed in, so that a test can hand in one that records every access."""
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What the methods of every kind say of themselves; ``kind`` names the kind of their runs."""
+
+    kind: ClassVar[str]
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+
+    @property
+    def source(self) -> str:
+        """Where it was published."""
+
+    @property
+    def version(self) -> int:
+        """Raised whenever a change of code changes the numbers."""
+
+
+Entry = TypeVar("Entry", bound=SectionEntry)
+M = TypeVar("M", bound=Method)
+
+
+@dataclass(frozen=True)
+class Request(Generic[Entry]):
+    """What is to be planned of one entry of a suite.
+
+    table: None where the entry names none. methods: those of the suite that this kind takes, one
+    at least. tasks: the names that were picked, None for all.
+    """
+
+    suite: str
+    entry: Entry
+    table: BenchmarkTable | None
+    methods: Sequence[MethodEntry]
+    seeds: Sequence[int]
+    tasks: Sequence[str] | None
+    workshop: Workshop
+
+    def picks(self, task: str) -> bool:
+        """Whether the runs of a task are wanted."""
+        return self.tasks is None or task in self.tasks
+
+
+class Planned(NamedTuple):
+    """The runs of an entry, and what was decided on the way that a user should know."""
+
+    specs: list[RunSpec]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run that went well gives to its record, whose fields these are.
+
+    provenance: what the record says of its origin besides versions and hardware.
+    """
+
+    trajectory: Trajectory | None
+    metrics: dict[str, float]
+    history: History | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class SettingOf(NamedTuple):
+    """A setting of a method. owner: what it belongs to, the method itself or a part of it."""
+
+    owner: str
+    field: dataclasses.Field[Any]
+    default: Any
+
+
+class RunKind(ABC, Generic[Entry, M]):
+    """What a kind of run is. A class of one object.
+
+    name: as registered; also the ``kind`` of its protocols and methods. summary: one line.
+    section, entry: of a suite, ``[[section]]``, and what stands in it. does: what its methods do
+    with such an entry, a verb. protocol: the frozen dataclass of ``RunProtocol`` that its runs
+    hold, and stored ones are read into. method: what its methods are instances of, all of them
+    registered under ``nas_harness.methods``. quick: whether a run takes seconds at most; quick runs
+    are done first, several to a message. methods: what they are called, in the plural. parts: where
+    a method is made of registered parts, what each is called -> the group it is registered in.
+    protocols: what ``harness ls`` calls its protocols that ship, empty where none do.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    section: ClassVar[str]
+    does: ClassVar[str]
+    entry: ClassVar[type[SectionEntry]]
+    protocol: ClassVar[type[Any]]
+    method: ClassVar[type[Any]]
+    methods: ClassVar[str]
+    quick: ClassVar[bool] = False
+    parts: ClassVar[Mapping[str, str]] = {}
+    protocols: ClassVar[str] = ""
+
+    @abstractmethod
+    def tasks(self, entry: Entry) -> Sequence[str]:
+        """The names of the tasks that an entry has."""
+
+    @abstractmethod
+    def plan(self, request: Request[Entry]) -> Planned:
+        """The runs of an entry, method by method, seed by seed, every setting made definite.
+
+        Raises HarnessError for what cannot be run, MissingData where images are not there.
+        """
+
+    @abstractmethod
+    def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
+        """Do a run. Whatever it raises makes it a failed one."""
+
+    def judges(self, spec: RunSpec) -> str:
+        """What the answers of a run come from, on one line."""
+        return f"table {spec.table} ({spec.table_checksum})" if spec.table else "no table"
+
+    def composed(self, name: str) -> M | None:
+        """The method of a name such as ``TRAINER+SELECTOR``, which is not registered as such.
+
+        None where this kind composes no method of that form. Raises UnknownName for parts that
+        there are not.
+        """
+        return None
+
+    def settings(self, method: M) -> list[SettingOf]:
+        """The settings of a method with their defaults, the fields of its ``settings`` if any."""
+        fields = dataclasses.fields(getattr(method, "settings", _Nothing))
+        return [SettingOf("method", field, field.default) for field in fields]
+
+    def facts(self, method: M) -> list[tuple[str, str]]:
+        """What the page of methods says of one besides its source, each with its heading.
+
+        Every method of a kind that has ``parts`` has the same headings, the parts' first.
+        """
+        return []
+
+    def shipped(self) -> list[dict[str, str]]:
+        """Rows, heading -> text, of the protocols that ship."""
+        return []
+
+
+AnyRunKind = RunKind[Any, Any]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """The settings of what has none."""
+
+
+def named(name: str) -> AnyRunKind:
+    """The kind of that name. Raises UnknownName, or HarnessError where it cannot be loaded."""
+    kind: AnyRunKind = registry.load("kinds", name, RunKind)
+    if kind.name != name:
+        raise HarnessError(f"kind of run {name!r} calls itself {kind.name!r}; register it by that")
+    return kind
+
+
+def loadable() -> list[AnyRunKind]:
+    """All kinds, by name; a broken package is the matter of those who use it."""
+    found = []
+    for name in registry.names("kinds"):
+        with contextlib.suppress(HarnessError):
+            found.append(named(name))
+    return found
+
+
+def in_order(names: Sequence[str]) -> list[AnyRunKind]:
+    """These kinds as they are planned and done: quick ones first, else by name."""
+    return sorted(map(named, names), key=lambda kind: (not kind.quick, kind.name))
+
+
+def table_of(spec: RunSpec, open_table: TableOpener) -> BenchmarkTable:
+    """The table of a run. Raises HarnessError where it is not the one that it was planned on."""
+    table = open_table(spec.table)
+    if table.checksum != spec.table_checksum:
+        raise HarnessError(
+            f"table {spec.table} has checksum {table.checksum}, the run was planned on "
+            f"{spec.table_checksum}; plan it again"
+        )
+    return table

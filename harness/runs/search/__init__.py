@@ -1,0 +1,1 @@
+"""Black-box searches in benchmark tables."""

@@ -1,0 +1,17 @@
+"""What a [[benchmark]] of a suite says."""
+
+from __future__ import annotations
+
+from harness.suites.sections import SectionEntry
+
+
+class BenchmarkEntry(SectionEntry, frozen=True, kw_only=True):
+    """A space with its table and the protocol it is searched by.
+
+    ``tasks`` picks tasks of the protocol, all of them where it is absent; ``budget`` replaces
+    the protocol's budget in each.
+    """
+
+    table: str
+    tasks: list[str] | None = None
+    budget: float | None = None
