@@ -227,7 +227,7 @@ def test_a_loss_that_is_no_number_is_one_line_and_no_result(
     with monkeypatch.context() as patched:
         patched.setattr(ToyNetwork, "forward", lambda self, x: self.linear(x.flatten(1)) * math.nan)
         for _ in range(2):
-            with pytest.raises(HarnessError, match="by protocol toy is NaN or infinite in epoch 1;"):
+            with pytest.raises(HarnessError, match="protocol toy is NaN or infinite in epoch 1;"):
                 train(toy_request(), tmp_path)
     assert train(toy_request(), tmp_path).fresh
 
