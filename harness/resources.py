@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import registry
-from harness.datasets import SPLITS, DatasetAdapter, ImageDataset
 from harness.errors import HarnessError
 from harness.storage.home import home
 
 if TYPE_CHECKING:
     import torch
+
+    from harness.datasets import ImageDataset
 
 Report = Callable[[str, float], None]
 """Told what is going on, and which share of it, 0 to 1, is done."""
@@ -52,6 +53,8 @@ class Workshop:
 
 @lru_cache(maxsize=4)
 def _load(name: str, folder: Path | None) -> ImageDataset:
+    from harness.datasets import DatasetAdapter
+
     adapter = registry.load("datasets", name, DatasetAdapter)
     return adapter.load(folder)
 
@@ -63,6 +66,8 @@ def _digest(name: str, folder: Path | None) -> str:
 
 def dataset_digest(dataset: ImageDataset) -> str:
     """A hash of all images, labels and splits, and of how they are normalised."""
+    from harness.datasets import SPLITS
+
     found = hashlib.sha256(repr((dataset.name, dataset.classes, dataset.normalisation)).encode())
     for name in SPLITS:
         split = dataset.splits[name]

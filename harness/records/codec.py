@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from harness import registry
 from harness.errors import HarnessError, StoreError
-from harness.protocols.contract import RunProtocol
 from harness.protocols.search import without_default_objectives
 from harness.records.record import History, RunRecord, Trajectory
 from harness.records.spec import RunSpec
+
+if TYPE_CHECKING:
+    from harness.protocols.contract import RunProtocol
 
 _json = msgspec.json.Encoder()
 _pack = msgspec.msgpack.Encoder()

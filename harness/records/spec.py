@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from harness.digests import digest
-from harness.protocols.contract import RunProtocol, RunTask
+
+if TYPE_CHECKING:
+    from harness.protocols.contract import RunProtocol, RunTask
 
 CODE_PROTOCOL = 1
 """Raised whenever the harness itself changes what the same RunSpec gives."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols.contract import RunProtocol
 from harness.protocols.search import Answer
 from harness.records.record import RunRecord
 from harness.records.spec import RunSpec
+
+if TYPE_CHECKING:
+    from harness.protocols.contract import RunProtocol
 
 Array = NDArray[np.float64]
 
