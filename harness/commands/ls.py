@@ -12,6 +12,7 @@ import click
 
 from harness import registry
 from harness.errors import HarnessError, UnknownName
+from harness.settings import allowed, types_of
 
 KINDS = (*registry.GROUPS, "suites", "protocols", "supernet-protocols")
 
@@ -94,8 +95,8 @@ def _method(name: str) -> BlackBoxMethod | SupernetMethod:
     return load_method(name)
 
 
-def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any]]:
-    """What a setting belongs to, the setting, and its default in this method.
+def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any, str]]:
+    """What a setting belongs to, the setting, its default in this method, and what it may be.
 
     A black-box method has the settings of its searcher, a supernet method those of its trainer and
     its selector.
@@ -104,14 +105,18 @@ def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any]]:
 
     method = _method(name)
     if not isinstance(method, SupernetMethod):
-        return [("searcher", field, field.default) for field in dataclasses.fields(method.settings)]
+        types = types_of(method.settings)
+        return [
+            ("searcher", field, field.default, allowed(types[field.name]))
+            for field in dataclasses.fields(method.settings)
+        ]
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
 
     trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     return [
-        (owner, field, own.get(field.name, field.default))
+        (owner, field, own.get(field.name, field.default), allowed(types_of(settings)[field.name]))
         for owner, settings, own in (
             ("trainer", trainer.settings, method.trainer_settings),
             ("selector", selector.settings, method.selector_settings),
@@ -122,15 +127,13 @@ def _fields(name: str) -> list[tuple[str, dataclasses.Field[Any], Any]]:
 
 def _settings(name: str) -> list[Row]:
     rows = []
-    for owner, field, default in _fields(name):
-        choices = field.metadata.get("choices")
-        allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
+    for owner, field, default, words in _fields(name):
         rows.append(
             {
                 "name": field.name,
                 "of": owner,
                 "default": repr(default),
-                "allowed": allowed,
+                "allowed": words,
                 "meaning": str(field.metadata.get("doc", "")),
             }
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StoreError
+from harness.protocols.frame import Frame
 from harness.protocols.search import SearchProtocol, without_default_objectives
 from harness.protocols.supernet import SupernetProtocol
 from harness.records.record import History, RunRecord, Trajectory
@@ -108,13 +110,22 @@ def from_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> list[RunRecord]:
         try:
             comparison = row["comparison"]
             if comparison not in shared:
-                shared[comparison] = msgspec.json.decode(row["shared"], type=_Shared)
+                shared[comparison] = _to_shared(row["shared"])
             records.append(_record(row, shared[comparison]))
         except (msgspec.MsgspecError, zlib.error, ValueError) as error:
             raise StoreError(
                 f"run store {path}: run {row['identity']} is damaged: {error}"
             ) from error
     return records
+
+
+def _to_shared(content: bytes) -> _Shared:
+    """A frame is taken as it was recorded: numbers that are refused today may have been run."""
+    found = msgspec.json.decode(content)
+    names = {field.name for field in dataclasses.fields(Frame)}
+    for task in (found.get("supernet") or {}).get("tasks", ()):
+        task["frame"] = Frame(**{name: task["frame"][name] for name in names & set(task["frame"])})
+    return msgspec.convert(found, _Shared)
 
 
 def _record(row: Mapping[str, Any], shared: _Shared) -> RunRecord:

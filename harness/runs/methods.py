@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness import registry
-from harness.errors import HarnessError, UnknownName
+from harness.errors import HarnessError, NotApplicable, UnknownName
 from harness.searchers.contract import BlackBoxMethod
 from harness.supernets.methods import SupernetMethod
 
@@ -32,3 +34,19 @@ def load_method(name: str) -> BlackBoxMethod | SupernetMethod:
             "SupernetMethod"
         )
     return found
+
+
+def check_fit(name: str, check: Callable[..., None] | None, *given: object) -> None:
+    """Ask a method, while its runs are planned, whether its settings fit what it is given.
+
+    A method that is not defined there at all fails in its runs, with its reason in their records.
+    Raises HarnessError that names the method for settings that do not fit.
+    """
+    if check is None:
+        return
+    try:
+        check(*given)
+    except NotApplicable:
+        return
+    except HarnessError as error:
+        raise HarnessError(f"settings of {name}: {error}") from error

@@ -22,6 +22,7 @@ from harness.resources import Workshop
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Searcher
 from harness.searchers.evaluators import TableEvaluator
 from harness.searchers.loop import search
+from harness.settings import make_settings
 from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
@@ -122,7 +123,7 @@ def _searched(spec: RunSpec, table: BenchmarkTable) -> tuple[Trajectory, History
 
 def _searcher(spec: RunSpec, context: SearchContext) -> Searcher:
     method = registry.load("methods", spec.method, BlackBoxMethod)
-    return method.create(context, method.settings(**spec.settings))
+    return method.create(context, make_settings(spec.method, method.settings, spec.settings))
 
 
 def _stream(spec: RunSpec, name: str) -> np.random.Generator:

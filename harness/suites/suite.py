@@ -13,6 +13,7 @@ import msgspec
 from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.protocols import toml
 from harness.protocols.presets import Presets
+from harness.settings import Count, Positive
 
 PRESETS = Presets("suite", "harness.suites")
 PROFILES = ("laptop", "paper")
@@ -31,7 +32,7 @@ class BenchmarkEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     table: str
     protocol: str
     tasks: list[str] | None = None
-    budget: float | None = None
+    budget: Positive | None = None
     stands_in_for: str | None = None
     profiles: list[str] | None = None
 
@@ -70,7 +71,7 @@ class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     label: str = ""
     settings: dict[str, Any] = {}
     frame: dict[str, Any] = {}
-    seeds_at_most: int | None = None
+    seeds_at_most: Count | None = None
     profiles: list[str] | None = None
 
 
