@@ -22,7 +22,7 @@ from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, Heading
 from harness.diagnoses.row import Diagnosed
 from harness.errors import NotApplicable
 from harness.records.spec import RunSpec
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
 from harness.supernets.data import Batch, SupernetData
 from harness.supernets.trainers import TrainerMethod
 
@@ -33,11 +33,8 @@ KINDS = ("adversarial", "integrated-gradients", "smoothgrad")
 class SaliencySettings:
     """How many images, and of how many random starts a map is the mean."""
 
-    images: int = setting(6, "validation images, the first of the split")
-    starts: int = setting(8, "random starts that a map is the mean of")
-
-    def __post_init__(self) -> None:
-        check_ranges(self, images=COUNT, starts=COUNT)
+    images: Count = setting(6, "validation images, the first of the split")
+    starts: Count = setting(8, "random starts that a map is the mean of")
 
 
 def check(spec: RunSpec) -> None:

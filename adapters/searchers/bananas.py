@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +15,8 @@ from adapters.searchers.draws import draw_unseen, mutation_of
 from adapters.searchers.ensemble import Ensemble, Shape, Training
 from harness.errors import UnknownName
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
-from harness.spaces import AnySpace
+from harness.settings import Count, Depth, NotNegative, Whole, Width, setting
+from harness.spaces import AnySpace, Epochs
 
 _PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want of new mutants
 
@@ -23,9 +25,11 @@ _PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want 
 class Settings:
     """The settings of BANANAS; the defaults are those of naszilla."""
 
-    initial: int = setting(10, "random architectures before the first model")
-    batch: int = setting(10, "architectures evaluated for each model (naszilla's k)")
-    candidates: int = setting(100, "mutants of the best architecture among which the model chooses")
+    initial: Count = setting(10, "random architectures before the first model")
+    batch: Count = setting(10, "architectures evaluated for each model (naszilla's k)")
+    candidates: Count = setting(
+        100, "mutants of the best architecture among which the model chooses"
+    )
     mutation: str = setting(
         "",
         "empty redraws every decision with probability 1 / (decisions - 2), as naszilla does; "
@@ -36,12 +40,12 @@ class Settings:
         "the space's encoding for the model; empty for path-truncated where the space has it, "
         "else one-hot",
     )
-    members: int = setting(5, "networks in the ensemble")
-    layers: int = setting(10, "hidden layers of each network")
-    width: int = setting(20, "units of each hidden layer")
-    epochs: int = setting(150, "epochs that each network trains for")
-    batch_size: int = setting(32, "architectures in a training batch")
-    learning_rate: float = setting(0.01, "Adam's learning rate")
+    members: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = setting(5, "networks in the ensemble")
+    layers: Depth = setting(10, "hidden layers of each network")
+    width: Width = setting(20, "units of each hidden layer")
+    epochs: Whole = setting(150, "epochs that each network trains for")
+    batch_size: Count = setting(32, "architectures in a training batch")
+    learning_rate: NotNegative = setting(0.01, "Adam's learning rate")
 
 
 class Bananas:
@@ -56,9 +60,6 @@ class Bananas:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        positive = ("initial", "batch", "candidates", "members", "layers", "width", "batch_size")
-        check_ranges(settings, of="bananas", **dict.fromkeys(positive, COUNT))
-        check_ranges(settings, of="bananas", epochs=NOT_NEGATIVE, learning_rate=NOT_NEGATIVE)
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._mutation = settings.mutation and mutation_of(context.space, settings.mutation)
@@ -150,9 +151,16 @@ def _encoding_of(space: AnySpace, name: str) -> str:
     return name or "path-truncated"
 
 
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+    if settings.mutation:
+        mutation_of(space, settings.mutation)
+    _encoding_of(space, settings.encoding)
+
+
 METHOD = BlackBoxMethod(
     summary="Bayesian optimisation with an ensemble of networks, Thompson sampling",
     source="White et al. 2021; naszilla",
     settings=Settings,
     create=Bananas,
+    check=_check,
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
 
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import Epochs
 
-SIZES = ("ceil", "floor")
-ROUNDING = ("up", "down")
+Eta = Annotated[int, msgspec.Meta(ge=2, le=1_000)]
+Sizes = Literal["ceil", "floor"]
+Rounding = Literal["up", "down"]
 
 
 class Rung(NamedTuple):
@@ -23,7 +26,7 @@ Bracket = tuple[Rung, ...]
 
 
 def plan_brackets(
-    method: str, fidelities: Sequence[Epochs], *, eta: int, sizes: str, rounding: str
+    method: str, fidelities: Sequence[Epochs], *, eta: Eta, sizes: Sizes, rounding: Rounding
 ) -> tuple[Bracket, ...]:
     """One round of Hyperband's brackets, the one with the most and shortest trainings first.
 
@@ -37,10 +40,9 @@ def plan_brackets(
         below (``down``, else the fewest). Rungs of a bracket that fall together are one rung of
         the first one's size: nothing is trained again at the same fidelity just to be halved.
 
-    Raises NotApplicable where fewer than two fidelities are left, or their schedules differ.
+    Raises NotApplicable where the benchmark has no two fidelities of one schedule that are apart by
+    a factor of 2, HarnessError where it has and this ``eta`` and ``rounding`` use only one.
     """
-    if eta < 2:
-        raise HarnessError(f"setting eta of {method} is {eta}; it must be at least 2")
     _check_fidelities(method, fidelities)
     ladder = sorted(fidelities)
     lowest, highest = ladder[0].trained, ladder[-1].trained
@@ -58,7 +60,8 @@ def plan_brackets(
         ]
         brackets.append(_merge(rungs))
     if len({rung.epochs for bracket in brackets for rung in bracket}) < 2:
-        raise NotApplicable(
+        refused = HarnessError if lowest * 2 <= highest else NotApplicable
+        raise refused(
             f"{method} needs fidelities to choose from: of {_listed(fidelities)} it would use only "
             f"{highest} epochs with eta {eta} and rounding {rounding!r}"
         )
@@ -82,7 +85,7 @@ def _listed(fidelities: Sequence[Epochs]) -> str:
     return ", ".join(str(epochs) for epochs in fidelities)
 
 
-def _snap(ladder: list[Epochs], highest: int, divisor: int, rounding: str) -> Epochs:
+def _snap(ladder: list[Epochs], highest: int, divisor: int, rounding: Rounding) -> Epochs:
     """The fidelity that stands for ``highest / divisor`` epochs, in exact arithmetic."""
     if rounding == "up":
         return next(epochs for epochs in ladder if epochs.trained * divisor >= highest)

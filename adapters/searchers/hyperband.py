@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-from adapters.searchers.brackets import ROUNDING, SIZES, Bracket, Rung, plan_brackets
+from adapters.searchers.brackets import Bracket, Eta, Rounding, Rung, Sizes, plan_brackets
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.settings import setting
+from harness.spaces import AnySpace, Epochs
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of Hyperband."""
 
-    eta: int = setting(3, "the best 1/eta of a rung are trained eta times longer")
-    sizes: str = setting(
+    eta: Eta = setting(3, "the best 1/eta of a rung are trained eta times longer")
+    sizes: Sizes = setting(
         "ceil",
         "how many architectures a bracket starts with: ceil as in Li et al. 2018, floor as in "
         "HpBandSter",
-        SIZES,
     )
-    rounding: str = setting(
-        "up", "epochs that the table lacks become the nearest it has: up or down", ROUNDING
+    rounding: Rounding = setting(
+        "up", "epochs that the table lacks become the nearest it has: up or down"
     )
 
 
@@ -77,14 +77,21 @@ def create(context: SearchContext, settings: Settings) -> Halving:
     random search at full length, and begin again until the budget ends.
     Raises NotApplicable with fewer than two fidelities (see ``plan_brackets``).
     """
-    brackets = plan_brackets(
-        "hyperband",
-        context.fidelities,
-        eta=settings.eta,
-        sizes=settings.sizes,
-        rounding=settings.rounding,
-    )
+    brackets = brackets_of("hyperband", context.fidelities, settings)
     return Halving(brackets, lambda: context.space.sample(context.rng))
+
+
+def brackets_of(
+    method: str, fidelities: Sequence[Epochs], settings: Settings
+) -> tuple[Bracket, ...]:
+    """``plan_brackets`` by the settings of a method."""
+    return plan_brackets(
+        method, fidelities, eta=settings.eta, sizes=settings.sizes, rounding=settings.rounding
+    )
+
+
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+    brackets_of("hyperband", fidelities, settings)
 
 
 METHOD = BlackBoxMethod(
@@ -93,4 +100,5 @@ METHOD = BlackBoxMethod(
     settings=Settings,
     create=create,
     multi_fidelity=True,
+    check=_check,
 )

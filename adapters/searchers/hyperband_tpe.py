@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters.searchers.brackets import ROUNDING, SIZES, plan_brackets
-from adapters.searchers.hyperband import Halving
+from adapters.searchers import hyperband
+from adapters.searchers.brackets import Rounding, Sizes
+from adapters.searchers.hyperband import Halving, brackets_of
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
-from harness.spaces import Epochs
+from harness.settings import Count, Share, Whole, setting
+from harness.spaces import AnySpace, Epochs
 
 if TYPE_CHECKING:
     from adapters.searchers.tpe import TpeModel
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(hyperband.Settings):
     """The settings of hyperband-tpe; the defaults are those of NAS-Bench-201's BOHB."""
 
-    eta: int = setting(3, "the best 1/eta of a rung are trained eta times longer")
-    sizes: str = setting(
+    sizes: Sizes = setting(
         "floor",
         "how many architectures a bracket starts with: floor as in HpBandSter, ceil as in Li et "
         "al. 2018",
-        SIZES,
     )
-    rounding: str = setting(
-        "down", "epochs that the table lacks become the nearest it has: up or down", ROUNDING
+    rounding: Rounding = setting(
+        "down", "epochs that the table lacks become the nearest it has: up or down"
     )
-    num_samples: int = setting(
+    num_samples: Count = setting(
         4, "candidates drawn from the model of the good, of which the best ratio is taken"
     )
-    random_fraction: float = setting(0.0, "share of architectures drawn uniformly all the same")
-    minimum_observations: int = setting(
+    random_fraction: Share = setting(0.0, "share of architectures drawn uniformly all the same")
+    minimum_observations: Whole = setting(
         0,
         "results that a fidelity needs before it is modelled; 0 for 2 * (decisions + 1), from "
         "which on HpBandSter has both its densities",
@@ -54,20 +54,7 @@ class HyperbandTpe:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_ranges(
-            settings,
-            of="hyperband-tpe",
-            num_samples=COUNT,
-            random_fraction=NOT_NEGATIVE,
-            minimum_observations=NOT_NEGATIVE,
-        )
-        brackets = plan_brackets(
-            "hyperband-tpe",
-            context.fidelities,
-            eta=settings.eta,
-            sizes=settings.sizes,
-            rounding=settings.rounding,
-        )
+        brackets = brackets_of("hyperband-tpe", context.fidelities, settings)
         self._context, self._settings = context, settings
         self._halving = Halving(brackets, self._suggest)
         self._enough = settings.minimum_observations or 2 * (len(context.space.decisions) + 1)
@@ -99,10 +86,15 @@ class HyperbandTpe:
         return space.from_decisions(self._models[max(ready)].draw())
 
 
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+    brackets_of("hyperband-tpe", fidelities, settings)
+
+
 METHOD = BlackBoxMethod(
     summary="Hyperband's brackets filled by Optuna's TPE, of BOHB's kind",
     source="after Falkner et al. 2018, with Optuna's TPE; settings of NAS-Bench-201's BOHB",
     settings=Settings,
     create=HyperbandTpe,
     multi_fidelity=True,
+    check=_check,
 )

@@ -8,14 +8,16 @@ from typing import Any
 
 from adapters.searchers.draws import draw_unseen
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of local search; the defaults are those of naszilla."""
 
-    initial: int = setting(10, "random architectures before each climb, which starts at their best")
+    initial: Count = setting(
+        10, "random architectures before each climb, which starts at their best"
+    )
     first_improvement: bool = setting(
         True,
         "True moves to the first better neighbour; False evaluates the whole neighbourhood and "
@@ -36,7 +38,6 @@ class LocalSearch:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_ranges(settings, of="local-search", initial=COUNT)
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._seen: set[Any] = set()

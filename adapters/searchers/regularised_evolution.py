@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from adapters.searchers.draws import mutation_of
 from harness.errors import HarnessError
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
+from harness.spaces import AnySpace, Epochs
 
 _BLOCK = 64  # tournaments drawn at once: one call of the generator for each would cost more
 
@@ -20,8 +22,8 @@ _BLOCK = 64  # tournaments drawn at once: one call of the generator for each wou
 class Settings:
     """The settings of regularised evolution; the defaults are those of NAS-Bench-201."""
 
-    population: int = setting(10, "how many architectures live; the oldest dies for each child")
-    tournament: int = setting(3, "how many are drawn to compete for being the parent")
+    population: Count = setting(10, "how many architectures live; the oldest dies for each child")
+    tournament: Count = setting(3, "how many are drawn to compete for being the parent")
     replacement: bool = setting(
         True,
         "True lets a tournament draw the same architecture twice, as the published code does; "
@@ -31,23 +33,24 @@ class Settings:
         "", "name of a mutation distribution of the space; empty for the space's published one"
     )
 
+    def check_together(self) -> None:
+        """Raises HarnessError for a tournament of more members than there are."""
+        if not self.replacement and self.tournament > self.population:
+            raise HarnessError(
+                f"tournament is {self.tournament}; without replacement it must be at most the "
+                f"population, {self.population}"
+            )
+
 
 class RegularisedEvolution:
     """The best of a random few is mutated, and the oldest of the population dies.
 
     Real et al. 2019, Algorithm 1; defaults of NAS-Bench-201 (Dong and Yang 2020;
     AutoDL-Projects ``exps/NATS-algos/regularized_ea.py``). Of equals, the first drawn wins.
-    Raises UnknownName for a mutation that the space lacks and HarnessError for sizes that
-    make no sense.
+    Raises UnknownName for a mutation that the space lacks.
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_ranges(settings, of="regularised-evolution", population=COUNT, tournament=COUNT)
-        if not settings.replacement and settings.tournament > settings.population:
-            raise HarnessError(
-                f"setting tournament of regularised-evolution is {settings.tournament}; without "
-                f"replacement it must be at most the population, {settings.population}"
-            )
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._mutation = mutation_of(context.space, settings.mutation)
@@ -84,9 +87,14 @@ class RegularisedEvolution:
         return positions
 
 
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+    mutation_of(space, settings.mutation)
+
+
 METHOD = BlackBoxMethod(
     summary="aging evolution: mutate the best of a tournament, let the oldest die",
     source="Real et al. 2019; settings of NAS-Bench-201 (Dong and Yang 2020)",
     settings=Settings,
     create=RegularisedEvolution,
+    check=_check,
 )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, sqrt
 
-from harness.errors import HarnessError
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
-from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.settings import NotNegative, Rate, setting
 
 FIRST_MOMENT, SECOND_MOMENT, EPSILON = 0.9, 0.999, 1e-8
 """Adam's constants: the defaults of ``torch.optim.Adam``, which the published code leaves."""
@@ -20,13 +19,13 @@ FIRST_REST, SECOND_REST = 1.0 - FIRST_MOMENT, 1.0 - SECOND_MOMENT
 class Settings:
     """The settings of REINFORCE; the defaults are those of NATS-Bench."""
 
-    learning_rate: float = setting(
+    learning_rate: NotNegative = setting(
         0.01, "Adam's learning rate; NATS-Bench uses 0.01, earlier scripts take it as an argument"
     )
-    baseline_momentum: float = setting(
+    baseline_momentum: Rate = setting(
         0.9, "momentum of the moving average of rewards that is taken off the reward"
     )
-    initial_deviation: float = setting(1e-3, "standard deviation of the initial logits")
+    initial_deviation: NotNegative = setting(1e-3, "standard deviation of the initial logits")
 
 
 class Reinforce:
@@ -40,18 +39,6 @@ class Reinforce:
     """
 
     def __init__(self, context: SearchContext, settings: Settings) -> None:
-        check_ranges(
-            settings,
-            of="reinforce",
-            learning_rate=NOT_NEGATIVE,
-            baseline_momentum=NOT_NEGATIVE,
-            initial_deviation=NOT_NEGATIVE,
-        )
-        if settings.baseline_momentum >= 1.0:
-            raise HarnessError(
-                f"setting baseline_momentum of reinforce is {settings.baseline_momentum!r}; "
-                "it must be below 1"
-            )
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._policy = [

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.selectors.proxy_scores import Scorer
+from adapters.selectors.proxy_scores import Scorer, known_proxy
 from adapters.selectors.samples import best, selection
 from adapters.trainers.balenas.distribution import ScoreDistribution
-from harness.errors import HarnessError, NotApplicable
-from harness.settings import setting
+from harness.errors import NotApplicable
+from harness.settings import Count, Whole, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 
@@ -18,11 +18,15 @@ class TrainingFreeSettings:
     """Table 2 has 10, 50 and 100 samples, the last two with the same result."""
 
     proxy: str = setting("synflow", "the registered proxy that ranks; Table 2 has snip and grasp")
-    samples: int = setting(100, "architectures drawn from the distribution")
+    samples: Count = setting(100, "architectures drawn from the distribution")
     keep_duplicates: bool = setting(
         False, "score an architecture as often as it is drawn, each time with other weights"
     )
-    batch: int = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+    batch: Whole = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+
+    def check_together(self) -> None:
+        """Raises UnknownName for a proxy that is not registered."""
+        known_proxy(self.proxy)
 
 
 def select(trained: TrainedSupernet, settings: TrainingFreeSettings) -> Selection:
@@ -31,13 +35,8 @@ def select(trained: TrainedSupernet, settings: TrainingFreeSettings) -> Selectio
     Section 3.3. Networks are newly initialised, all are scored on the same batch. A smaller sample
     is the beginning of a larger one. Architectures whose score does not exist never win. A
     candidate's score is the mean over the architectures that hold it. Raises NotApplicable for a
-    trainer that has learnt no distribution, HarnessError where nothing is to be drawn.
+    trainer that has learnt no distribution.
     """
-    if settings.samples < 1 or settings.batch < 0:
-        raise HarnessError(
-            f"balenas-tf needs at least one sample, and a batch above 0 or 0 for the proxy's own; "
-            f"it was given {settings.samples} and {settings.batch}"
-        )
     trainer = trained.trainer
     if not isinstance(trainer, ScoreDistribution):
         raise NotApplicable(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.settings import NotNegative, Whole, setting
 from harness.supernets.choices import Scores, widened
 from harness.supernets.decisions import Decisions
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
@@ -26,22 +26,16 @@ class ConvergenceSettings(ValidationSettings):
     batch_statistics: bool = setting(
         False, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
-    tuning_epochs: int = setting(5, "epochs of training with the edge given to one operation")
-    learning_rate_share: float = setting(
+    tuning_epochs: Whole = setting(5, "epochs of training with the edge given to one operation")
+    learning_rate_share: NotNegative = setting(
         0.1, "learning rate of tuning, constant, as a share of the search's first one"
     )
     alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
-    edges: int = setting(
+    edges: Whole = setting(
         0,
         "how many rows, drawn at random, are measured; 0 for all. The others are decided by the "
         "trainer's scores, and so is which edges of a node stay",
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(
-            self, tuning_epochs=NOT_NEGATIVE, learning_rate_share=NOT_NEGATIVE, edges=NOT_NEGATIVE
-        )
 
 
 def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection:

@@ -8,7 +8,8 @@ from typing import Any
 
 from adapters.selectors.samples import mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.errors import HarnessError
+from harness.settings import Count, Share, Whole, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _TRIES = 10
@@ -24,25 +25,21 @@ class EvolutionSettings(ValidationSettings):
     """
 
     augmented: bool = setting(False, "with the augmentation of training")
-    valid_batch: int = setting(250, "images of a batch there; 0 takes the batch of the search")
-    population: int = setting(50, "architectures of a generation")
-    generations: int = setting(20, "generations, the random first one among them")
-    parents: int = setting(10, "best architectures so far that parents are drawn from")
-    mutants: int = setting(25, "children of a generation by mutation")
-    crossovers: int = setting(25, "children of a generation by crossover")
-    mutation_probability: float = setting(0.1, "with which each decision is drawn anew")
+    valid_batch: Whole = setting(250, "images of a batch there; 0 takes the batch of the search")
+    population: Count = setting(50, "architectures of a generation")
+    generations: Count = setting(20, "generations, the random first one among them")
+    parents: Count = setting(10, "best architectures so far that parents are drawn from")
+    mutants: Whole = setting(25, "children of a generation by mutation")
+    crossovers: Whole = setting(25, "children of a generation by crossover")
+    mutation_probability: Share = setting(0.1, "with which each decision is drawn anew")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(
-            self,
-            population=COUNT,
-            generations=COUNT,
-            parents=COUNT,
-            mutants=NOT_NEGATIVE,
-            crossovers=NOT_NEGATIVE,
-            mutation_probability=NOT_NEGATIVE,
-        )
+    def check_together(self) -> None:
+        """Raises HarnessError for more children than a generation holds."""
+        if self.mutants + self.crossovers > self.population:
+            raise HarnessError(
+                f"mutants and crossovers are {self.mutants} and {self.crossovers}; together they "
+                f"must be at most the population, {self.population}"
+            )
 
 
 def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:

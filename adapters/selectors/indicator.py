@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.trainers.it_nas.importance import Attention, forget, latest, selected, transformers
-from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.settings import Whole, setting
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture
@@ -26,7 +26,7 @@ class IndicatorSettings:
     batch_statistics: bool = setting(
         False, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
-    subsets: int = setting(
+    subsets: Whole = setting(
         20, "random halves of the validation split on which the selection is asked again"
     )
     double: bool = setting(True, "a second pass, in double precision, to see what rounding changes")
@@ -37,8 +37,7 @@ def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
 
     The softmax is over the indicator too, so that a row's scores sum to less than 1. Where a space
     keeps some edges of a node, those whose best candidate scores highest stay. Groups of inputs
-    are scored by the trainer. Raises NotApplicable for a supernet without indicator tokens,
-    HarnessError for a number of halves below 0.
+    are scored by the trainer. Raises NotApplicable for a supernet without indicator tokens.
 
     Attention is nearly the same for all candidates, so costs tell how firm the selection is:
     ``least-margin`` over the rows; ``changed-by-subset``, the share of rows that would select
@@ -46,7 +45,6 @@ def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
     ``changed-in-double`` and ``changed-by-order``, the same for a pass in double precision and for
     sums in single precision, forwards or backwards. ``attention-to-itself``: what is left to it.
     """
-    check_ranges(settings, of="indicator", subsets=NOT_NEGATIVE)
     attention = _measured(trained, settings.batch_statistics)
     scores = _scores(trained, {name: rows.mean(0) for name, rows in attention.items()})
     groups = [group for group in trained.space.choice_groups if group.name in attention]

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.selectors.projection import Projection, Rank, Round
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.settings import NotNegative, Whole, setting
 from harness.supernets.choices import narrowed_scores
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
-NONE_RULES = ("published", "candidate", "omitted")
+NoneRule = Literal["published", "candidate", "omitted"]
+OperationRule = Literal["deletion", "magnitude"]
 _WITHOUT_NONE = frozenset({"darts"})
 """Spaces in which the published selection leaves ``none`` out."""
 
@@ -28,46 +30,38 @@ _WITHOUT_NONE = frozenset({"darts"})
 class PerturbationSettings(ValidationSettings):
     """How edges are decided, and how the supernet is tuned in between."""
 
-    criterion: str = setting(
+    criterion: Literal["acc", "loss"] = setting(
         "acc",
         "what an operation is missed by: the accuracy without it (acc), or the loss (loss)",
-        ("acc", "loss"),
     )
-    operation_rule: str = setting(
+    operation_rule: OperationRule = setting(
         "deletion",
         "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
-        ("deletion", "magnitude"),
     )
-    none: str = setting(
+    none: NoneRule = setting(
         "published",
         "whether `none` may win: as published (not in the DARTS space), as a candidate, or never; "
         "where the space has no architecture with it, an edge it has won gets the first other one",
-        NONE_RULES,
     )
-    tuning_epochs: int = setting(5, "epochs of training between two decisions")
+    tuning_epochs: Whole = setting(5, "epochs of training between two decisions")
     short_last_gap: bool = setting(
         True,
         "one epoch less before the last decision where there is no topology phase: the 25 epochs "
         "with decisions at 0, 5, 10, 15, 20 and 24 of NAS-Bench-201",
     )
-    learning_rate_share: float = setting(
+    learning_rate_share: NotNegative = setting(
         0.1, "learning rate of tuning, constant, as a share of the search's first one"
     )
     alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, tuning_epochs=NOT_NEGATIVE, learning_rate_share=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
 class MagnitudeSettings(PerturbationSettings):
     """The ablation of Section 6.2."""
 
-    operation_rule: str = setting(
+    operation_rule: OperationRule = setting(
         "magnitude",
         "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
-        ("deletion", "magnitude"),
     )
 
 
@@ -123,7 +117,7 @@ def _decide(
 
 
 def omits_none(trained: TrainedSupernet, rule: str) -> bool:
-    """Whether ``none`` is left out by one of ``NONE_RULES``."""
+    """Whether ``none`` is left out by a ``NoneRule``."""
     if rule == "published":
         return trained.space.name in _WITHOUT_NONE
     return rule == "omitted"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from adapters.selectors.samples import best, selection
 from adapters.selectors.sampling import BatchSettings, on_batches
 from harness.errors import NotApplicable
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _DRAWS = 1000
@@ -24,18 +24,13 @@ _LISTED = 100_000
 class PolicySamplingSettings(BatchSettings):
     """The defaults are those of AutoDL-Projects for ENAS; SETN has ``distinct``."""
 
-    samples: int = setting(100, "architectures that are looked at")
-    rule: str = setting(
+    samples: Count = setting(100, "architectures that are looked at")
+    rule: Literal["drawn", "likeliest"] = setting(
         "drawn",
         "they are drawn by the trainer (drawn), or those that its scores make likeliest of all "
         "the space (likeliest), as AutoDL-Projects has it for SETN",
-        ("drawn", "likeliest"),
     )
     distinct: bool = setting(False, "draw until so many different ones are there")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, samples=COUNT)
 
 
 def select(trained: TrainedSupernet, settings: PolicySamplingSettings) -> Selection:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.selectors.proxy_scores import Scorer
+from adapters.selectors.proxy_scores import Scorer, known_proxy
 from adapters.selectors.samples import best, selection
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.settings import Count, Whole, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 
@@ -15,11 +15,12 @@ class ProxySamplingSettings:
     """What is drawn and what it is scored by; N = 100 and naswot are those of NASWOT's search."""
 
     proxy: str = setting("naswot", "the registered proxy that ranks")
-    samples: int = setting(100, "architectures drawn uniformly")
-    batch: int = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+    samples: Count = setting(100, "architectures drawn uniformly")
+    batch: Whole = setting(0, "training images of the one batch; 0 takes the proxy's own number")
 
-    def __post_init__(self) -> None:
-        check_ranges(self, samples=COUNT, batch=NOT_NEGATIVE)
+    def check_together(self) -> None:
+        """Raises UnknownName for a proxy that is not registered."""
+        known_proxy(self.proxy)
 
 
 def select(trained: TrainedSupernet, settings: ProxySamplingSettings) -> Selection:

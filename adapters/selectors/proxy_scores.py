@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import registry
-from harness.errors import NotApplicable
+from harness.errors import NotApplicable, UnknownName
 from harness.proxies.contract import Proxy, ProxyBatch
 from harness.supernets.network import Mixture, Supernet
 from harness.supernets.selectors import TrainedSupernet
@@ -32,6 +32,13 @@ class MixedNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.supernet(images, self._mixture)
         return logits
+
+
+def known_proxy(name: str) -> None:
+    """Raises UnknownName for a proxy that is not registered, which is not loaded."""
+    known = registry.names("proxies")
+    if name not in known:
+        raise UnknownName("proxy", name, known)
 
 
 class Scorer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from adapters.selectors.samples import best, mixtures, selection
 from adapters.selectors.validation import Validation, ValidationSettings
-from harness.settings import COUNT, NOT_NEGATIVE, PART, check_ranges, setting
+from harness.settings import Count, Part, Whole, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 
@@ -21,14 +21,11 @@ class BatchSettings:
     shared_batch: bool = setting(
         False, "one batch for all of a round; without it each has a batch of its own"
     )
-    batch: int = setting(512, "images of that batch")
+    batch: Count = setting(512, "images of that batch")
     augmented: bool = setting(False, "with the augmentation of training")
     batch_statistics: bool = setting(
         False, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self, batch=COUNT)
 
 
 @dataclass(frozen=True)
@@ -37,20 +34,16 @@ class SamplingSettings(BatchSettings):
     looks at 1,000 samples on ten batches of 64 each, here one of 640, and evaluates the best 10
     fully (NAS-Bench-1Shot1: 5)."""
 
-    samples: int = setting(100, "architectures drawn in a round, each looked at on one batch")
-    rounds: int = setting(
+    samples: Count = setting(100, "architectures drawn in a round, each looked at on one batch")
+    rounds: Count = setting(
         1, "rounds; RobustDARTS does one for every 10,000 steps of the search, at least one"
     )
-    finalists: int = setting(
+    finalists: Whole = setting(
         0, "the best of a round that are then evaluated fully; 0 takes the best on its batch"
     )
-    valid_share: float = setting(
+    valid_share: Part = setting(
         1.0, "share of the validation split that finalists are evaluated on"
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_ranges(self, samples=COUNT, rounds=COUNT, finalists=NOT_NEGATIVE, valid_share=PART)
 
 
 def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.selectors.samples import best
 from harness.errors import NotApplicable
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
 from harness.supernets.choices import only_present
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 from harness.supernets.spaces import AnySupernetSpace
@@ -37,12 +37,9 @@ def select_random(trained: TrainedSupernet, settings: RandomSettings) -> Selecti
 class ParametersSettings:
     """How many are looked at."""
 
-    samples: int = setting(
+    samples: Count = setting(
         200, "architectures drawn, of which the one with most parameters is taken"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self, samples=COUNT)
 
 
 def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) -> Selection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.settings import NOT_NEGATIVE, PART, check_ranges, setting
+from harness.settings import Part, Whole, setting
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import TrainedSupernet
 from harness.training.evaluation import Evaluation
@@ -17,17 +17,14 @@ from harness.training.evaluation import Evaluation
 class ValidationSettings:
     """What a selector evaluates a supernet on; the defaults are those of DARTS+PT's code."""
 
-    valid_share: float = setting(
+    valid_share: Part = setting(
         1.0, "share of the validation split that is evaluated on, drawn once a selection"
     )
-    valid_batch: int = setting(0, "images of a batch there; 0 takes the batch of the search")
+    valid_batch: Whole = setting(0, "images of a batch there; 0 takes the batch of the search")
     augmented: bool = setting(True, "with the augmentation of training")
     batch_statistics: bool = setting(
         True, "batch norm by the statistics of each batch; without it by running ones, where kept"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self, valid_share=PART, valid_batch=NOT_NEGATIVE)
 
 
 class Validation:

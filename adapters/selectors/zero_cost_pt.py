@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from adapters.selectors.perturbation import NONE_RULES, omits_none
+from adapters.selectors.perturbation import NoneRule, omits_none
 from adapters.selectors.projection import Projection
-from adapters.selectors.proxy_scores import Scorer, total
+from adapters.selectors.proxy_scores import Scorer, known_proxy, total
 from adapters.selectors.samples import best
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.settings import Count, Whole, setting
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet, margins
 
@@ -27,17 +27,18 @@ class ZeroCostSettings:
     """The defaults are those of the published code."""
 
     proxy: str = setting("naswot", "the registered proxy that is asked")
-    proposals: int = setting(10, "architectures proposed, each in an order of its own")
-    validation_batches: int = setting(
+    proposals: Count = setting(10, "architectures proposed, each in an order of its own")
+    validation_batches: Count = setting(
         100, "batches that each distinct proposal's network is scored on; the highest sum wins"
     )
-    batch: int = setting(
+    batch: Whole = setting(
         256, "training images of a batch; 0 takes what the proxy is published with"
     )
-    none: str = setting("published", "whether `none` may win, as for `perturbation`", NONE_RULES)
+    none: NoneRule = setting("published", "whether `none` may win, as for `perturbation`")
 
-    def __post_init__(self) -> None:
-        check_ranges(self, proposals=COUNT, validation_batches=COUNT, batch=NOT_NEGATIVE)
+    def check_together(self) -> None:
+        """Raises UnknownName for a proxy that is not registered."""
+        known_proxy(self.proxy)
 
 
 def select(trained: TrainedSupernet, settings: ZeroCostSettings) -> Selection:

@@ -101,15 +101,13 @@ def _settings(name: str) -> list[Row]:
 
     method = load_method(name)
     rows = []
-    for owner, field, default in kind_of(method).settings(method):
-        choices = field.metadata.get("choices")
-        allowed = " | ".join(map(repr, choices)) if choices else type(field.default).__name__
+    for owner, field, default, words in kind_of(method).settings(method):
         rows.append(
             {
                 "name": field.name,
                 "of": owner,
                 "default": repr(default),
-                "allowed": allowed,
+                "allowed": words,
                 "meaning": str(field.metadata.get("doc", "")),
             }
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import click
 
 from harness.errors import HarnessError
+from harness.settings import types_of
 
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 """Puts an option before those of a command."""
@@ -44,7 +45,8 @@ def of_settings(owner: str, settings: type[Any], *, taken: Collection[str]) -> l
             raise HarnessError(
                 f"{owner} has a setting {field.name!r}, which is an option of the command itself"
             )
-    return [_of_setting(field) for field in fields]
+    types = types_of(settings)
+    return [_of_setting(field, types[field.name]) for field in fields]
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,12 +54,12 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _of_setting(field: dataclasses.Field[Any]) -> Option:
+def _of_setting(field: dataclasses.Field[Any], kind: Any) -> Option:
     flag = f"--{field.name.replace('_', '-')}"
     doc = str(field.metadata.get("doc", ""))
     if isinstance(field.default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", field.name, default=None, help=doc)
-    choices = field.metadata.get("choices")
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
     return click.option(
         flag,
         field.name,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.conformance.bounds import check_bounds
 from harness.settings import make_settings
 
 
@@ -26,7 +27,7 @@ def check_description(adapter: Any) -> None:
 
 
 def check_settings(settings: type[Any]) -> None:
-    """Settings are a frozen dataclass, every field documented and with a default."""
+    """Settings are a frozen dataclass, every field documented, with a default and with bounds."""
     defaults = settings()
     hash(defaults)
     fields = dataclasses.fields(settings)
@@ -36,6 +37,7 @@ def check_settings(settings: type[Any]) -> None:
             setattr(defaults, field.name, field.default)
     given = {field.name: getattr(defaults, field.name) for field in fields}
     assert make_settings("the adapter", settings, given) == defaults
+    check_bounds(settings)
 
 
 def check_refusal(error: Exception) -> None:

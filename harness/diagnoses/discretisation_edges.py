@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness import objectives, registry
 from harness.diagnoses.row import Diagnosed
-from harness.settings import NOT_NEGATIVE, check_ranges, filled, setting
+from harness.settings import Whole, filled, setting
 from harness.supernets.agreement import best_scores, taus
 from harness.supernets.choices import Scores
 from harness.supernets.selectors import SelectorMethod
@@ -26,14 +26,11 @@ CONVERGENCE = "convergence"
 class DiscretisationSettings:
     """Which edges, and how the supernet is trained on and evaluated there."""
 
-    edges: int = setting(0, "only so many edges, drawn at random; 0 for all")
-    tuning_epochs: int = setting(5, "epochs of training with an edge given to one operation")
+    edges: Whole = setting(0, "only so many edges, drawn at random; 0 for all")
+    tuning_epochs: Whole = setting(5, "epochs of training with an edge given to one operation")
     running_statistics: bool = setting(
         False, "batch norm by running statistics, not by those of each batch"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self, edges=NOT_NEGATIVE, tuning_epochs=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)

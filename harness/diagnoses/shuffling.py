@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, FoundValue, Heading
 from harness.diagnoses.row import Diagnosed
 from harness.errors import NotApplicable
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import Count, setting
 from harness.supernets.selectors import TrainedSupernet
 
 
@@ -99,13 +99,10 @@ def _swap(first: nn.Module, second: nn.Module) -> None:
 class ShufflingSettings:
     """How often, and by which statistics of batch norm."""
 
-    shuffles: int = setting(10, "how many times two edges of every cell change places")
+    shuffles: Count = setting(10, "how many times two edges of every cell change places")
     running_statistics: bool = setting(
         False, "batch norm by running statistics, not by those of each batch"
     )
-
-    def __post_init__(self) -> None:
-        check_ranges(self, shuffles=COUNT)
 
 
 def examine(diagnosed: Diagnosed, settings: ShufflingSettings) -> Findings:

@@ -6,24 +6,28 @@ Presets lie in ``harness/protocols/evaluations/*.toml``.
 from __future__ import annotations
 
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from harness.digests import digest
 from harness.errors import BadSuite, HarnessError
 from harness.protocols import toml
+from harness.protocols.frame import check_sgd
 from harness.protocols.presets import Presets
 from harness.protocols.schedule import half_cosine
+from harness.settings import (
+    Depth,
+    EpochCount,
+    EvenPixels,
+    NotNegative,
+    Pixels,
+    Positive,
+    Rate,
+    Width,
+)
 
 PRESETS = Presets("evaluation protocol", "harness.protocols.evaluations")
-
-_Count = Annotated[int, msgspec.Meta(ge=1)]
-_Pixels = Annotated[int, msgspec.Meta(ge=0)]
-_EvenPixels = Annotated[int, msgspec.Meta(ge=0, multiple_of=2)]
-_NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-_Positive = Annotated[float, msgspec.Meta(gt=0)]
-_Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,26 +53,27 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     summary: str
     source: str
     train_on: Literal["train", "train+valid"]
-    channels: _Count
-    cells: _Count
-    epochs: _Count
-    batch: Annotated[int, msgspec.Meta(ge=2)]
+    channels: Width
+    cells: Depth
+    epochs: EpochCount
+    batch: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
     drop_last: bool
-    learning_rate: _Positive
-    final_learning_rate: _NotNegative
-    momentum: _Share
+    learning_rate: Positive
+    final_learning_rate: NotNegative
+    momentum: Rate
     nesterov: bool
-    weight_decay: _NotNegative
-    clip: _NotNegative
-    crop_padding: _Pixels
+    weight_decay: NotNegative
+    clip: NotNegative
+    crop_padding: Pixels
     flip: bool
-    cutout: _EvenPixels
-    drop_path: _Share
-    auxiliary_weight: _NotNegative
+    cutout: EvenPixels
+    drop_path: Rate
+    auxiliary_weight: NotNegative
     precision: Literal["float32", "bfloat16"]
 
-
-R = TypeVar("R", bound=Rules)
+    def check_together(self) -> None:
+        """Raises HarnessError for numbers of SGD that do not go together."""
+        check_sgd(self)
 
 
 class EvaluationProtocol(Rules, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,7 +124,7 @@ class EvaluationFile(Rules, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         for override in self.override:
             if override.concerns(space, dataset):
                 content |= override.change
-        return _checked(toml.convert(content, EvaluationProtocol, where), where)
+        return toml.convert(content, EvaluationProtocol, where)
 
 
 def evaluation_protocol(name: str, *, space: str, dataset: str) -> EvaluationProtocol:
@@ -149,18 +154,9 @@ def _read(file: Traversable) -> EvaluationFile:
     content = toml.read(file, EvaluationFile)
     rules = msgspec.structs.asdict(content)
     del rules["override"]
-    _checked(content, str(file))
     for number, override in enumerate(content.override, start=1):
         where = f"{file}: override {number}"
         if "name" in override.change:
             raise BadSuite(f"{where} changes the name; a protocol has that of its file")
-        _checked(toml.convert({**rules, **override.change}, Rules, where), where)
+        toml.convert({**rules, **override.change}, Rules, where)
     return content
-
-
-def _checked(rules: R, where: str) -> R:
-    if rules.nesterov and not rules.momentum:
-        raise BadSuite(f"{where}: nesterov needs a momentum above 0")
-    if rules.final_learning_rate > rules.learning_rate:
-        raise BadSuite(f"{where}: the learning rate would rise; final_learning_rate is the smaller")
-    return rules

@@ -3,8 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from harness.errors import HarnessError
 from harness.protocols.schedule import half_cosine
+from harness.settings import (
+    Count,
+    Depth,
+    EpochCount,
+    EvenPixels,
+    Images,
+    NotNegative,
+    Pixels,
+    Positive,
+    Rate,
+    Whole,
+    Width,
+)
+
+
+class Sgd(Protocol):
+    """The rules of SGD that a training frame and an evaluation protocol have in common."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def final_learning_rate(self) -> float: ...
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def nesterov(self) -> bool: ...
+
+
+def check_sgd(rules: Sgd) -> None:
+    """Raises HarnessError for Nesterov without momentum, or a learning rate that would rise."""
+    if rules.nesterov and not rules.momentum:
+        raise HarnessError("nesterov needs a momentum above 0")
+    if rules.final_learning_rate > rules.learning_rate:
+        raise HarnessError(
+            f"final_learning_rate is {rules.final_learning_rate:g}; it must be at most the "
+            f"learning_rate, {rules.learning_rate:g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -26,25 +65,29 @@ class Frame:
     train_images, valid_images: the first so many images of each split, all where 0.
     """
 
-    epochs: int = 50
-    batch: int = 64
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
+    epochs: EpochCount = 50
+    batch: Count = 64
+    learning_rate: Positive = 0.025
+    final_learning_rate: NotNegative = 0.001
+    momentum: Rate = 0.9
     nesterov: bool = False
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    patch: int = 0
-    channels: int = 16
-    cells: int = 8
-    crop_padding: int = 4
+    weight_decay: NotNegative = 3e-4
+    clip: NotNegative = 5.0
+    patch: Pixels = 0
+    channels: Width = 16
+    cells: Depth = 8
+    crop_padding: Pixels = 4
     flip: bool = True
-    cutout: int = 0
-    drop_path: float = 0.0
-    snapshots: int = 10
-    hessian_every: int = 0
-    train_images: int = 0
-    valid_images: int = 0
+    cutout: EvenPixels = 0
+    drop_path: Rate = 0.0
+    snapshots: Count = 10
+    hessian_every: Whole = 0
+    train_images: Images = 0
+    valid_images: Images = 0
+
+    def check_together(self) -> None:
+        """Raises HarnessError for numbers of SGD that do not go together."""
+        check_sgd(self)
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

@@ -18,7 +18,8 @@ Incumbent = Literal["highest-fidelity", "any-fidelity"]
 Unit = Literal["seconds", "evaluations"]
 ValidationPass = Literal["charge", "free", "charge-if-known"]
 
-SeedRule = int | Literal["mean", "mean-available", "random", "random-or-mean"]
+NamedSeed = Literal["mean", "mean-available", "random", "random-or-mean"]
+SeedRule = int | NamedSeed
 """How the seed of a query is chosen. A number is that seed. ``mean`` is the mean over every seed
 that the table lists, ``mean-available`` over those that the architecture has. ``random`` draws
 one of the architecture's seeds for each evaluation; ``random-or-mean`` does so too, and takes the

@@ -16,6 +16,7 @@ from harness.protocols.search import (
     Answer,
     Cost,
     Incumbent,
+    NamedSeed,
     Overrun,
     Repeats,
     SearchProtocol,
@@ -25,6 +26,7 @@ from harness.protocols.search import (
     Unit,
     ValidationPass,
 )
+from harness.settings import EpochCount, Positive, Seed
 from harness.spaces import Epochs
 
 PRESETS = Presets("protocol", "harness.protocols.searches")
@@ -35,9 +37,9 @@ class SignalEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     dataset: str
     split: str
-    schedule: int
-    fidelities: list[int] | Literal["all"]
-    seed: SeedRule
+    schedule: EpochCount
+    fidelities: list[EpochCount] | Literal["all"]
+    seed: Seed | NamedSeed
 
 
 class CostEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -58,8 +60,8 @@ class AnswerEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     role: Literal["validation", "test"]
     objective: str = ACCURACY
     split: str | None = None
-    epochs: int | None = None
-    seed: SeedRule | None = None
+    epochs: EpochCount | None = None
+    seed: Seed | NamedSeed | None = None
 
     def answer(self) -> Answer:
         """The entry as a run holds it."""
@@ -78,7 +80,7 @@ class TaskEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A search on one data set."""
 
     name: str
-    budget: float
+    budget: Positive
     signal: SignalEntry
     cost: CostEntry
     answer: list[AnswerEntry]
@@ -108,8 +110,6 @@ def _checked(file: Traversable) -> ProtocolFile:
     protocol = toml.read(file, ProtocolFile)
     for task in protocol.task:
         where = f"{file}: task {task.name!r}"
-        if task.budget <= 0:
-            raise BadSuite(f"{where} has a budget of {task.budget:g}; it must be above 0")
         if not task.answer:
             raise BadSuite(f"{where} has no [[task.answer]]; a run must be judged by something")
         if task.signal.fidelities == []:

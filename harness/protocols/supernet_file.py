@@ -15,7 +15,7 @@ from harness.protocols import toml
 from harness.protocols.frame import Frame
 from harness.protocols.presets import Presets
 from harness.protocols.search_file import AnswerEntry, check_answers
-from harness.settings import make_settings
+from harness.settings import Seed, make_settings
 
 PRESETS = Presets("supernet protocol", "harness.protocols.supernets")
 
@@ -37,7 +37,7 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     settings: dict[str, Any] = {}
     published_frames: bool = False
     evaluation: str = ""
-    evaluation_seeds: tuple[int, ...] = (0,)
+    evaluation_seeds: tuple[Seed, ...] = (0,)
     answer: list[AnswerEntry] = []
 
     def frame_for(self, space: str) -> Frame:
@@ -48,11 +48,6 @@ class SupernetProtocolFile(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
 def checked_frame(what: str, given: Mapping[str, Any]) -> Frame:
     """A frame with these fields. Raises UnknownName or HarnessError for what it cannot be."""
     frame: Frame = make_settings(what, Frame, given)
-    for name in ("epochs", "batch", "channels", "cells"):
-        if getattr(frame, name) < 1:
-            raise HarnessError(
-                f"setting {name} of {what} is {getattr(frame, name)}; it must be at least 1"
-            )
     return frame
 
 

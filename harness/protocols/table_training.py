@@ -13,6 +13,7 @@ from harness.digests import digest
 from harness.errors import HarnessError, UnknownName
 from harness.protocols import toml
 from harness.protocols.schedule import half_cosine
+from harness.settings import Count, Depth, EpochCount, NotNegative, Positive, Width
 
 
 @dataclass(frozen=True)
@@ -89,22 +90,20 @@ PROTOCOLS = {
 }
 """The protocols by name. A protocol is never changed; a better one gets a new name."""
 
-_Count = Annotated[int, msgspec.Meta(ge=1)]
 
-
-class _File(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class TrainingFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A protocol as a TOML file holds it; its name is the file's. Nesterov needs a momentum."""
 
     summary: str
-    epochs: _Count
-    batch: _Count
-    learning_rate: Annotated[float, msgspec.Meta(gt=0)]
+    epochs: EpochCount
+    batch: Count
+    learning_rate: Positive
     momentum: Annotated[float, msgspec.Meta(gt=0, lt=1)]
-    weight_decay: Annotated[float, msgspec.Meta(ge=0)]
-    patch: _Count
-    channels: _Count
-    cells: _Count
-    test_every: _Count
+    weight_decay: NotNegative
+    patch: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+    channels: Width
+    cells: Depth
+    test_every: Count
 
 
 def training_protocol(name: str) -> TrainingProtocol:
@@ -118,7 +117,7 @@ def training_protocol(name: str) -> TrainingProtocol:
             raise UnknownName("training protocol", name, PROTOCOLS)
         return PROTOCOLS[name]
     path = Path(name)
-    content = msgspec.structs.asdict(toml.read(path, _File))
+    content = msgspec.structs.asdict(toml.read(path, TrainingFile))
     protocol = TrainingProtocol(name=path.stem, **content)
     shipped = PROTOCOLS.get(path.stem)
     if shipped is not None and shipped.identity != protocol.identity:

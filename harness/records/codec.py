@@ -27,9 +27,10 @@ _pack = msgspec.msgpack.Encoder()
 
 @runtime_checkable
 class StoredKind(Protocol):
-    """What the store needs of a kind of run: the class that its protocols are read into."""
+    """What the store needs of a kind of run: how its protocols are read."""
 
-    protocol: type[Any]
+    def stored(self, rules: Any) -> RunProtocol:
+        """A protocol from what JSON has of it. Raises msgspec's errors where it is damaged."""
 
 
 class _Shared(NamedTuple):
@@ -83,7 +84,7 @@ def _decoded(content: bytes) -> _Shared:
     row = _row.decode(content)
     name, raw = row.kept()
     kind = registry.load("kinds", name, StoredKind)
-    protocol = msgspec.json.decode(raw, type=kind.protocol)
+    protocol = kind.stored(msgspec.json.decode(raw))
     return _Shared(row.space, row.table, row.table_checksum, protocol)
 
 

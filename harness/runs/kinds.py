@@ -14,11 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import msgspec
+
 from harness import registry
 from harness.errors import HarnessError
+from harness.protocols.contract import RunProtocol
 from harness.records.record import History, Trajectory
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
+from harness.settings import allowed, types_of
 from harness.suites.sections import SectionEntry
 from harness.suites.suite import MethodEntry
 from harness.tables.table import BenchmarkTable
@@ -93,11 +97,24 @@ class Outcome:
 
 
 class SettingOf(NamedTuple):
-    """A setting of a method. owner: what it belongs to, the method itself or a part of it."""
+    """A setting of a method. owner: what it belongs to, the method itself or a part of it.
+
+    allowed: what it may be, in words.
+    """
 
     owner: str
     field: dataclasses.Field[Any]
     default: Any
+    allowed: str
+
+
+def settings_of(owner: str, declared: type[Any], own: Mapping[str, Any]) -> list[SettingOf]:
+    """The fields of a settings class; ``own`` defaults take the place of those declared."""
+    types = types_of(declared)
+    return [
+        SettingOf(owner, field, own.get(field.name, field.default), allowed(types[field.name]))
+        for field in dataclasses.fields(declared)
+    ]
 
 
 class RunKind(ABC, Generic[Entry, M]):
@@ -140,6 +157,14 @@ class RunKind(ABC, Generic[Entry, M]):
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
         """Do a run. Whatever it raises makes it a failed one."""
 
+    def stored(self, rules: Any) -> RunProtocol:
+        """A protocol from what JSON has of it, as the store keeps it.
+
+        Raises msgspec's errors where it is damaged.
+        """
+        protocol: RunProtocol = msgspec.convert(rules, self.protocol)
+        return protocol
+
     def judges(self, spec: RunSpec) -> str:
         """What the answers of a run come from, on one line."""
         return f"table {spec.table} ({spec.table_checksum})" if spec.table else "no table"
@@ -154,8 +179,7 @@ class RunKind(ABC, Generic[Entry, M]):
 
     def settings(self, method: M) -> list[SettingOf]:
         """The settings of a method with their defaults, the fields of its ``settings`` if any."""
-        fields = dataclasses.fields(getattr(method, "settings", _Nothing))
-        return [SettingOf("method", field, field.default) for field in fields]
+        return settings_of("method", getattr(method, "settings", _Nothing), {})
 
     def facts(self, method: M) -> list[tuple[str, str]]:
         """What the page of methods says of one besides its source, each with its heading.

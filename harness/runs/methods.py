@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from harness import registry
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NotApplicable
 from harness.runs import kinds
 from harness.runs.kinds import AnyRunKind, Method
 
@@ -49,3 +49,19 @@ def registered_as(contract: type[T]) -> Iterator[tuple[str, T]]:
         method = registry.load("methods", name, object)
         if isinstance(method, contract):
             yield name, method
+
+
+def check_fit(name: str, check: Callable[..., None] | None, *given: object) -> None:
+    """Ask a method, while its runs are planned, whether its settings fit what it is given.
+
+    A method that is not defined there at all fails in its runs, with its reason in their records.
+    Raises HarnessError that names the method for settings that do not fit.
+    """
+    if check is None:
+        return
+    try:
+        check(*given)
+    except NotApplicable:
+        return
+    except HarnessError as error:
+        raise HarnessError(f"settings of {name}: {error}") from error

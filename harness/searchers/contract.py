@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -49,9 +49,11 @@ class SearchContext:
 class BlackBoxMethod:
     """A registered searcher with the settings it has.
 
-    ``settings`` is a frozen dataclass whose every field has a default and a ``doc`` in its
-    metadata (see ``setting``); ``create`` takes a context and an instance of it and raises
-    NotApplicable where the method is not defined there.
+    ``settings`` is a frozen dataclass whose every field has a default, a type that says what it may
+    be and a ``doc`` in its metadata (see ``harness.settings``); ``create`` takes a context and an
+    instance of it and raises NotApplicable where the method is not defined there. ``check`` is
+    asked while runs are planned: it raises HarnessError for settings that do not fit the space or
+    the training lengths that a search may ask for.
     """
 
     kind: ClassVar[str] = "search"
@@ -61,5 +63,6 @@ class BlackBoxMethod:
     settings: type[Any]
     create: Callable[[SearchContext, Any], Searcher]
     multi_fidelity: bool = False
+    check: Callable[[AnySpace, Sequence[Epochs], Any], None] | None = None
     version: int = 1
     """Raised whenever a change of code changes the numbers, so that old records are not reused."""

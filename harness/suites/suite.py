@@ -14,6 +14,7 @@ import msgspec
 from harness.errors import BadSuite, HarnessError, UnknownName
 from harness.protocols import toml
 from harness.protocols.presets import Presets
+from harness.settings import Count
 from harness.suites.sections import SectionEntry, SectionKind, headings, sections
 
 PRESETS = Presets("suite", "harness.suites")
@@ -32,7 +33,7 @@ class MethodEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     label: str = ""
     settings: dict[str, Any] = {}
     frame: dict[str, Any] = {}
-    seeds_at_most: int | None = None
+    seeds_at_most: Count | None = None
     profiles: list[str] | None = None
 
 

@@ -235,7 +235,8 @@ class TrainerMethod:
     frame where it differs from the protocol's, by field name, used in protocols with
     ``published-frames``; per space name, ``""`` for all others. trains: whether there is anything
     to train; without it the frame's epochs are left out. ragged_rows: whether it is defined where
-    rows of a choice group have different numbers of candidates.
+    rows of a choice group have different numbers of candidates. check: asked while runs are
+    planned; raises HarnessError for settings that do not go with the space or the training frame.
     """
 
     summary: str
@@ -248,6 +249,7 @@ class TrainerMethod:
     frame: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trains: bool = True
     ragged_rows: bool = False
+    check: Callable[[AnySupernetSpace, Frame, Any], None] | None = None
     optimises: str = ""
     cost: str = ""
     memory: str = ""

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
+from harness.settings import allowed, types_of
+
 Anything: type[Any] = object
 
 _TABLE = ["| setting | default | allowed | meaning |", "| --- | --- | --- | --- |"]
@@ -79,7 +81,7 @@ class SettingTables:
 
     def _table(self, settings: type[Any]) -> list[str]:
         references = list(self._references(settings))
-        rows = [_row(field) for field in _uncovered(settings, references)]
+        rows = list(_uncovered(settings, references))
         said = " and ".join(self._link(each) for each in references)
         lines = [f"Settings: those of {said}{', and' if rows else '.'}", ""] if said else []
         return [*lines, *_TABLE, *rows, ""] if rows else lines
@@ -103,19 +105,27 @@ def _title(settings: type[Any]) -> str:
     return " ".join(re.findall(r"[A-Z][a-z0-9]*", settings.__name__)).capitalize()
 
 
-def _uncovered(
-    settings: type[Any], references: list[type[Any]]
-) -> Iterator[dataclasses.Field[Any]]:
-    """The settings that a reader of the references would not know, or not know rightly."""
-    for field in dataclasses.fields(settings):
-        known = {_row(f) for r in references for f in dataclasses.fields(r) if f.name == field.name}
-        if known != {_row(field)}:
-            yield field
+def _uncovered(settings: type[Any], references: list[type[Any]]) -> Iterator[str]:
+    """Rows of the settings that a reader of the references would not know, or not know rightly."""
+    known: dict[str, set[str]] = {}
+    for each in references:
+        for name, row in _rows(each).items():
+            known.setdefault(name, set()).add(row)
+    for name, row in _rows(settings).items():
+        if known.get(name) != {row}:
+            yield row
 
 
-def _row(field: dataclasses.Field[Any]) -> str:
-    choices = field.metadata.get("choices")
-    allowed = " or ".join(map(stated, choices)) if choices else type(field.default).__name__
+def _rows(settings: type[Any]) -> dict[str, str]:
+    """A row of a table for each setting, by its name."""
+    types = types_of(settings)
+    return {
+        field.name: _row(field, allowed(types[field.name]))
+        for field in dataclasses.fields(settings)
+    }
+
+
+def _row(field: dataclasses.Field[Any], allowed: str) -> str:
     meaning = str(field.metadata.get("doc", "")).replace("|", "\\|")
     return f"| `{field.name}` | {stated(field.default)} | {allowed} | {meaning} |"
 

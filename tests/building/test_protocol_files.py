@@ -44,11 +44,11 @@ def test_a_file_says_all_that_a_protocol_is(tmp_path: Path) -> None:
     [
         ({"momentun": 3}, "unknown key 'momentun'; did you mean 'momentum'?"),
         ({"patch": None}, "key 'patch' is missing"),
-        ({"epochs": 0}, "Expected 'int' >= 1 at 'epochs'"),
-        ({"batch": 1.5}, "Expected 'int', got 'float' at 'batch'"),
-        ({"momentum": 1.0}, "Expected 'float' < 1.0 at 'momentum'"),
-        ({"momentum": 0.0}, "Expected 'float' > 0.0 at 'momentum'"),
-        ({"learning_rate": -0.1}, "Expected 'float' > 0.0 at 'learning_rate'"),
+        ({"epochs": 0}, "epochs is 0; it must be 1 to 100,000"),
+        ({"batch": 1.5}, "batch is 1.5; it must be of type int, 1 to 1,000,000"),
+        ({"momentum": 1.0}, "momentum is 1.0; it must be above 0, below 1"),
+        ({"momentum": 0.0}, "momentum is 0.0; it must be above 0, below 1"),
+        ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be above 0"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, changed: dict[str, Any], said: str) -> None:

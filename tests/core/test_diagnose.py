@@ -305,19 +305,20 @@ def test_no_two_of_twenty_operations_look_alike() -> None:
 
 STRANGERS = """
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.figure import Figure
 
 from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, Heading
 from harness.errors import NotApplicable
-from harness.settings import setting
+from harness.settings import Count, Positive, setting
 
 
 @dataclass(frozen=True)
 class Settings:
-    factor: float = setting(2.0, "what the counts are multiplied by")
-    tuning_epochs: int = setting(5, "told, not used")
-    unit: str = setting("weights", "what is counted", ("weights", "thousands"))
+    factor: Positive = setting(2.0, "what the counts are multiplied by")
+    tuning_epochs: Count = setting(5, "told, not used")
+    unit: Literal["weights", "thousands"] = setting("weights", "what is counted")
     alphas: bool = setting(False, "with those of alpha")
 
 
@@ -339,7 +340,7 @@ COUNTED = Diagnosis("How many weights?", "All are counted.", Settings, examine, 
 
 @dataclass(frozen=True)
 class Clashing:
-    seed: int = setting(0, "a seed of its own")
+    seed: Count = setting(1, "a seed of its own")
 
 
 CLASHING = Diagnosis("Whose seed?", "Two are asked for.", Clashing, examine)

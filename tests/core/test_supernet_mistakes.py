@@ -51,10 +51,10 @@ def refused(suite: Path, capsys: pytest.CaptureFixture[str], *more: object) -> s
         (method("darts+"), "unknown selector ''"),
         (method("darst"), "unknown method 'darst'"),
         (method("darts", frame="{ epoch = 3 }"), "'epoch'; did you mean 'epochs'"),
-        (method("darts", frame="{ epochs = 0 }"), "darts's training frame is 0; it must be at"),
+        (method("darts", frame="{ epochs = 0 }"), "darts's training frame is 0; it must be 1 to"),
         (method("darts", frame='{ epochs = "3" }'), "must be of type int"),
         (method("darts", settings="{ alpha_rate = 1.0 }"), "darts with magnitude 'alpha_rate'"),
-        (method("darts", settings='{ order = "third" }'), "it may be 'first', 'second'"),
+        (method("darts", settings='{ order = "third" }'), "it must be first or second"),
         (method("random-search"), "random-search searches a [[benchmark]], and none takes part"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_supernet_entry_that_does_not_fit_is_one_line(
     ("change", "message"),
     [
         (("learning_rate =", "learning_rat ="), "did you mean 'learning_rate'"),
-        (("epochs = 3", "epochs = 0"), "setting epochs of [frame] is 0; it must be at least 1"),
+        (("epochs = 3", "epochs = 0"), "setting epochs of [frame] is 0; it must be 1 to"),
         (("tuning_epochs = 1", "tuning_epoch = 1"), "'tuning_epoch'; did you mean 'tuning_epochs'"),
         (("tuning_epochs = 1", 'tuning_epochs = "1"'), "must be of type int"),
         (("[frame]", "[settings.dart]\norder = 1\n[frame]"), "unknown trainer or selector 'dart'"),
@@ -100,7 +100,7 @@ def test_a_supernet_entry_that_does_not_fit_is_one_line(
         (('"two-epochs.toml"', '"three.toml"'), "three.toml"),
         (("[settings]", "evaluation_seeds = []\n[settings]"), "give at least one"),
         (("[frame]", "[space.s22]\nepochs = 2\n[frame]"), "unknown space 's22'; did you mean"),
-        (("[frame]", "[space.s2]\nepochs = -2\n[frame]"), "is -2; it must be at least 1"),
+        (("[frame]", "[space.s2]\nepochs = -2\n[frame]"), "is -2; it must be 1 to"),
         (("[frame]", "[frames]"), "unknown key 'frames'; did you mean 'frame'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -14,6 +15,7 @@ from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.searchers import drive
 from harness.errors import HarnessError, NotApplicable
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
+from harness.settings import make_settings
 from harness.spaces import AnySpace, Epochs
 
 LI_81 = [
@@ -85,7 +87,7 @@ def test_rungs_that_fall_on_one_fidelity_are_one() -> None:
     [
         ((Epochs(12, 12),), {}, "needs at least two training lengths; the table has only 12/12$"),
         ((Epochs(12, 12), Epochs(200, 200)), {}, "one training schedule; .* 12/12, 200/200$"),
-        ((Epochs(12, 200), Epochs(200, 200)), {}, "only 200 epochs with eta 3 and rounding 'up'$"),
+        ((Epochs(150, 200), Epochs(200, 200)), {}, "only 200 epochs with eta 3 and rounding 'up'$"),
     ],
 )
 @pytest.mark.parametrize("method", [hyperband.METHOD, hyperband_tpe.METHOD])
@@ -99,6 +101,17 @@ def test_says_why_it_is_not_applicable(
     context = SearchContext(tiny, np.random.default_rng(1), fidelities)
     with pytest.raises(NotApplicable, match=message):
         method.create(context, method.settings(rounding="up", **settings))
+
+
+def test_settings_that_use_one_of_several_lengths_do_not_fit(tiny: AnySpace) -> None:
+    sparse = (Epochs(12, 200), Epochs(200, 200))
+    for method in (hyperband.METHOD, hyperband_tpe.METHOD):
+        assert method.check is not None
+        up = make_settings("mine", method.settings, {"rounding": "up"})
+        with pytest.raises(HarnessError, match="only 200 epochs with eta 3") as caught:
+            method.check(tiny, sparse, up)
+        assert not isinstance(caught.value, NotApplicable)
+        method.check(tiny, sparse, dataclasses.replace(up, rounding="down"))
 
 
 def test_eta_must_be_two_or_more(tiny: AnySpace) -> None:

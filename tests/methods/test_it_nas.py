@@ -22,6 +22,7 @@ from adapters.trainers.it_nas.settings import ItNasSettings
 from harness.conformance.toy_supernet import TOY_FRAME, TOY_SHAPE, ToySpace, train_toy
 from harness.errors import HarnessError, NotApplicable
 from harness.randomness.on_torch import torch_seeded
+from harness.settings import make_settings
 from harness.supernets.copies import SupernetCopy
 from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from tests.methods.trainings import SMALL, Trains, assert_same, made, run_epoch, train
@@ -395,14 +396,14 @@ def test_a_supernet_without_indicators_is_refused() -> None:
     "settings", [{"token_width": 0}, {"token_width": -3}, {"feed_forward": 0}], ids=str
 )
 def test_layers_without_width_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(HarnessError, match="at least 1"):
+    with pytest.raises(HarnessError, match="it must be 1 to"):
         made(trainer.TRAINER, settings={"token": "project", **settings})
 
 
 def test_fewer_halves_than_none_are_refused() -> None:
     given = train_toy(trainer.TRAINER, seed=0)
     with pytest.raises(HarnessError, match="subsets of indicator is -1"):
-        indicator.select(given, indicator.IndicatorSettings(subsets=-1))
+        make_settings("indicator", indicator.IndicatorSettings, {"subsets": -1})
     found = indicator.select(given, indicator.IndicatorSettings(subsets=0, double=False))
     assert not {"changed-by-subset", "changed-in-double"} & set(found.costs)
 

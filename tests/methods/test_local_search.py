@@ -10,6 +10,7 @@ import pytest
 from adapters.searchers.local_search import METHOD, Settings
 from harness.errors import HarnessError
 from harness.searchers.contract import SearchContext, Searcher
+from harness.settings import make_settings
 from harness.spaces import AnySpace, Epochs
 
 
@@ -74,6 +75,6 @@ def test_shuffled_neighbours_come_in_every_order(tiny: AnySpace) -> None:
     assert first == set(range(6))
 
 
-def test_needs_a_draw_to_start_from(tiny: AnySpace) -> None:
+def test_needs_a_draw_to_start_from() -> None:
     with pytest.raises(HarnessError, match="setting initial of local-search is 0"):
-        _search(tiny, initial=0)
+        make_settings("local-search", Settings, {"initial": 0})

@@ -9,6 +9,7 @@ import torch
 from adapters.searchers.reinforce import METHOD, Reinforce, Settings
 from harness.errors import HarnessError
 from harness.searchers.contract import SearchContext, Trial
+from harness.settings import make_settings
 from harness.spaces import AnySpace, Epochs
 
 EPOCHS = Epochs.full(12)
@@ -96,10 +97,10 @@ def test_converges_on_what_is_rewarded(tiny: AnySpace) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(baseline_momentum=1.0), "baseline_momentum of reinforce is 1.0; .* below 1"),
-        (Settings(learning_rate=-0.1), "learning_rate of reinforce is -0.1; .* at least 0"),
+        ({"baseline_momentum": 1.0}, "baseline_momentum of reinforce is 1.0; .* below 1"),
+        ({"learning_rate": -0.1}, "learning_rate of reinforce is -0.1; .* at least 0"),
     ],
 )
-def test_senseless_settings_are_refused(tiny: AnySpace, settings: Settings, message: str) -> None:
+def test_senseless_settings_are_refused(settings: dict[str, float], message: str) -> None:
     with pytest.raises(HarnessError, match=message):
-        _reinforce(tiny, settings)
+        make_settings("reinforce", Settings, settings)

@@ -22,6 +22,7 @@ from harness.conformance.small_trainings import (
 )
 from harness.conformance.toy_supernet import TOY_SHAPE, ToySpace, toy_dataset
 from harness.protocols.frame import Frame
+from harness.settings import make_settings
 from harness.spaces import NetworkShape
 from harness.supernets.data import SeedBatches, SupernetData
 from harness.supernets.driver import Driver
@@ -57,7 +58,8 @@ def train(tmp_path: Path) -> Trains:
         cut: tuple[int, ...] = (),
         **settings: Any,
     ) -> Trained:
-        training = SmallTraining(method, method.settings(**settings), space, shape(space), frame)
+        given = make_settings("the trainer", method.settings, settings)
+        training = SmallTraining(method, given, space, shape(space), frame)
         return training.run(tmp_path / str(len(list(tmp_path.iterdir()))), cut=cut)
 
     return run
@@ -79,7 +81,7 @@ def made(
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
     """A trainer as it is before its first epoch."""
-    given = method.settings(**(settings or {}))
+    given = make_settings("the trainer", method.settings, settings or {})
     smallest = shape(space)
     small = replace(smallest, cells=cells or smallest.cells)
     return SmallTraining(method, given, space, small, frame).made()

@@ -98,7 +98,7 @@ def test_numbers_without_meaning_are_refused(
 ) -> None:
     """When a suite is planned, before anything is trained."""
     ((name, value),) = given.items()
-    with pytest.raises(HarnessError, match=f"^setting {name} is {value!r}; it must be"):
+    with pytest.raises(HarnessError, match=f"^setting {name} of selector is {value!r}; it must be"):
         make_settings("selector", selector.settings, given)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from adapters.trainers.balenas.vadam import Vadam, VadamOptions
-from adapters.trainers.differentiable.darts import AlphaTrainer
+from adapters.trainers.differentiable.darts import AlphaTrainer, Order
 from adapters.trainers.differentiable.unrolled import next_weights, unrolled_gradient
 from harness.errors import HarnessError
-from harness.settings import setting
+from harness.settings import Count, Images, NotNegative, Rate, Whole, setting
 from harness.supernets.choices import Scores
 from harness.supernets.network import Mixture, as_scores, blocks
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
@@ -29,52 +29,60 @@ delta / N is DARTS's weight decay of alpha, 1e-3, by which it starts at 0.2."""
 class BalenasSettings:
     """The paper gives neither precisions nor N nor the number of samples; rates are DARTS's."""
 
-    order: str = setting(
+    order: Order = setting(
         "first",
         "gradient of the validation loss in alpha: at the present weights (first), or at the "
         "weights after one more step (second)",
-        ("first", "second"),
     )
-    preset: str = setting(
+    preset: Literal["vadam", "weight-decay-matched"] = setting(
         "vadam",
         "prior and initial precision: 1 and 1, so that sigma starts at 1.0 (vadam), or 25 and 25, "
         "so that it starts at 0.2 (weight-decay-matched)",
-        tuple(PRESETS),
     )
-    prior_precision: float = setting(0.0, "delta of Eq. 5; 0 takes the preset's")
-    initial_precision: float = setting(0.0, "1 / sigma^2 at the start; 0 takes the preset's")
-    images: int = setting(
+    prior_precision: NotNegative = setting(0.0, "delta of Eq. 5; 0 takes the preset's")
+    initial_precision: NotNegative = setting(0.0, "1 / sigma^2 at the start; 0 takes the preset's")
+    images: Images = setting(
         25_000, "N of Eqs. 13 to 18; 0 takes the number of images of the train split"
     )
-    draws: int = setting(1, "Monte-Carlo samples of alpha in each of its updates")
+    draws: Count = setting(1, "Monte-Carlo samples of alpha in each of its updates")
     square_root: bool = setting(
         True, "divide by the root of s, as Vadam does; without it by s, as Eq. 17 is printed"
     )
-    form: str = setting(
+    form: Literal["vadam", "vogn"] = setting(
         "vadam",
         "momentum of the gradient, bias corrected (vadam), or of the mean as in Eqs. 17 and 18 "
         "(vogn; exactly these with square_root false)",
-        ("vadam", "vogn"),
     )
-    weight_alpha: str = setting(
+    weight_alpha: Literal["sample", "fresh", "mean"] = setting(
         "sample",
         "alpha of the weight step: the last draw of this step's update (sample), a draw from the "
         "updated Gaussian (fresh), or the mean",
-        ("sample", "fresh", "mean"),
     )
-    unrolled: str = setting(
+    unrolled: Literal["each-sample", "once"] = setting(
         "each-sample",
         "second order: the step of the weights is taken for every draw, or once at the mean",
-        ("each-sample", "once"),
     )
-    noise: float = setting(
+    noise: NotNegative = setting(
         1.0, "factor of sigma in every draw of the search; 0 searches at the mean, by Adam's step"
     )
-    alpha_learning_rate: float = setting(3e-4, "Vadam's learning rate for the mean")
-    alpha_beta1: float = setting(0.5, "decay of the first moment; gamma of Eq. 17")
-    alpha_beta2: float = setting(0.999, "decay of s; 1 - beta of Eq. 18")
-    alpha_scale: float = setting(1e-3, "deviation of the means' normal first values")
-    alpha_from_epoch: int = setting(0, "epochs, from the start, in which alpha is left alone")
+    alpha_learning_rate: NotNegative = setting(3e-4, "Vadam's learning rate for the mean")
+    alpha_beta1: Rate = setting(0.5, "decay of the first moment; gamma of Eq. 17")
+    alpha_beta2: Rate = setting(0.999, "decay of s; 1 - beta of Eq. 18")
+    alpha_scale: NotNegative = setting(1e-3, "deviation of the means' normal first values")
+    alpha_from_epoch: Whole = setting(0, "epochs, from the start, in which alpha is left alone")
+
+    def precisions(self) -> tuple[float, float]:
+        """Of the prior and at the start."""
+        prior, initial = PRESETS[self.preset]
+        return self.prior_precision or prior, self.initial_precision or initial
+
+    def check_together(self) -> None:
+        """Raises HarnessError for a start that is less precise than the prior."""
+        prior, initial = self.precisions()
+        if initial < prior:
+            raise HarnessError(
+                f"initial_precision is {initial:g}; it must be at least the prior's, {prior:g}"
+            )
 
 
 class BalenasTrainer(AlphaTrainer):
@@ -82,8 +90,7 @@ class BalenasTrainer(AlphaTrainer):
 
     ``alphas`` are the means; ``settled_mixture`` and scores are their softmax, so that argmax of
     the mean decides. All draws of one update see the same validation batch. The prior takes the
-    place of alpha's weight decay. Raises HarnessError for precisions that are no precisions, and
-    for rates and numbers that are none.
+    place of alpha's weight decay.
     """
 
     def __init__(self, context: TrainerContext, settings: BalenasSettings) -> None:
@@ -163,25 +170,7 @@ class BalenasTrainer(AlphaTrainer):
 
 
 def _options(given: BalenasSettings, train_images: int) -> VadamOptions:
-    prior, initial = PRESETS[given.preset]
-    prior = given.prior_precision or prior
-    initial = given.initial_precision or initial
-    if not 0 < prior <= initial < math.inf or given.draws < 1:
-        raise HarnessError(
-            f"balenas needs a prior precision above 0, an initial precision not below it and at "
-            f"least one of draws; it was given {prior:g}, {initial:g} and {given.draws}"
-        )
-    if given.images < 0:
-        raise HarnessError(
-            f"setting images of balenas is {given.images}; it must be above 0, or 0 for the number "
-            "of the train split"
-        )
-    rate, decays = given.alpha_learning_rate, (given.alpha_beta1, given.alpha_beta2)
-    if not 0 <= rate < math.inf or not all(0 <= decay < 1 for decay in decays):
-        raise HarnessError(
-            f"balenas needs a learning rate of alpha not below 0, and decays alpha_beta1 and "
-            f"alpha_beta2 from 0 to below 1; it was given {rate:g}, {decays[0]:g} and {decays[1]:g}"
-        )
+    prior, initial = given.precisions()
     return VadamOptions(
         learning_rate=given.alpha_learning_rate,
         beta1=given.alpha_beta1,

@@ -5,35 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.unrolled import present_gradient, unrolled_gradient
-from harness.settings import setting
+from harness.settings import NotNegative, Rate, Whole, setting
 from harness.supernets.choices import Scores
 from harness.supernets.data import Batch
 from harness.supernets.network import Mixture, Supernet, as_scores, masked
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
+
+Order = Literal["first", "second"]
 
 
 @dataclass(frozen=True)
 class AlphaSettings:
     """How architecture parameters are trained; the defaults are those of DARTS's code."""
 
-    order: str = setting(
+    order: Order = setting(
         "first",
         "gradient of the validation loss in alpha: at the present weights (first), or at the "
         "weights after one more step (second, Eqs. 7 and 8)",
-        ("first", "second"),
     )
-    alpha_learning_rate: float = setting(3e-4, "Adam's learning rate for alpha")
-    alpha_beta1: float = setting(0.5, "Adam's decay of the first moment")
-    alpha_beta2: float = setting(0.999, "Adam's decay of the second moment")
-    alpha_weight_decay: float = setting(1e-3, "weight decay of alpha, inside Adam")
-    alpha_scale: float = setting(1e-3, "deviation of alpha's normal first values")
-    alpha_from_epoch: int = setting(0, "epochs, from the start, in which alpha is left alone")
+    alpha_learning_rate: NotNegative = setting(3e-4, "Adam's learning rate for alpha")
+    alpha_beta1: Rate = setting(0.5, "Adam's decay of the first moment")
+    alpha_beta2: Rate = setting(0.999, "Adam's decay of the second moment")
+    alpha_weight_decay: NotNegative = setting(1e-3, "weight decay of alpha, inside Adam")
+    alpha_scale: NotNegative = setting(1e-3, "deviation of alpha's normal first values")
+    alpha_from_epoch: Whole = setting(0, "epochs, from the start, in which alpha is left alone")
 
 
 class AlphaTrainer(SupernetTrainer):

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
+from adapters.trainers.differentiable.pc_darts import check_partial_channels
+from harness.protocols.frame import Frame
 from harness.randomness.on_torch import torch_seeded
-from harness.settings import COUNT, check_ranges, setting
+from harness.settings import NotNegative, Width, setting
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.network import Mixture, as_scores, blocks, from_blocks, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerMethod
+
+Distance = Literal["l2", "kl", "none"]
 
 
 @dataclass(frozen=True)
 class DrnasSettings(AlphaSettings):
     """The defaults are those of the code on NAS-Bench-201: no progression, all channels."""
 
-    partial_channels: int = setting(1, "K: one K-th of the channels runs through the candidates")
-    distance: str = setting(
+    partial_channels: Width = setting(1, "K: one K-th of the channels runs through the candidates")
+    distance: Distance = setting(
         "l2",
         "what keeps the distribution near the uniform one: weight decay of alpha (l2), or the "
         "divergence from Dirichlet(1) (kl)",
-        ("l2", "kl", "none"),
     )
-    distance_scale: float = setting(1e-3, "factor of the divergence; with l2 see weight decay")
+    distance_scale: NotNegative = setting(
+        1e-3, "factor of the divergence; with l2 see weight decay"
+    )
 
 
 class DrnasTrainer(AlphaTrainer):
@@ -91,8 +97,11 @@ class DrnasTrainer(AlphaTrainer):
 
 
 def _options(space: AnySupernetSpace, settings: DrnasSettings) -> SupernetOptions:
-    check_ranges(settings, partial_channels=COUNT)
     return SupernetOptions(partial_channels=settings.partial_channels)
+
+
+def _check(space: AnySupernetSpace, frame: Frame, settings: DrnasSettings) -> None:
+    check_partial_channels(frame, settings.partial_channels)
 
 
 TRAINER = TrainerMethod(
@@ -102,6 +111,7 @@ TRAINER = TrainerMethod(
     create=DrnasTrainer,
     ragged_rows=True,
     options=_options,
+    check=_check,
     frame={
         "nas-bench-201": {"epochs": 100},
         "": {"learning_rate": 0.1, "final_learning_rate": 0.0},

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
-from adapters.trainers.differentiable.drnas import DrnasTrainer
+from adapters.trainers.differentiable.drnas import Distance, DrnasTrainer
+from adapters.trainers.differentiable.pc_darts import check_partial_channels
 from adapters.trainers.differentiable.stages import (
     StagedTrainer,
     StageSettings,
     StageSupernet,
+    check_stages,
     gathered,
     kept_columns,
     named,
 )
 from harness.errors import NotApplicable
-from harness.settings import NOT_NEGATIVE, SHARE, check_ranges, setting
+from harness.protocols.frame import Frame
+from harness.settings import NotNegative, Share, setting
 from harness.supernets.network import Supernet
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import TrainerContext, TrainerMethod
@@ -28,30 +32,35 @@ from harness.supernets.trainers import TrainerContext, TrainerMethod
 _PARTIAL = {"darts": (6, 4), "": (4, 2)}
 _SHARE = {"darts": 4 / 7, "": 3 / 5}
 
+PartialChannels = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+
 
 @dataclass(frozen=True)
 class ProgressiveDrnasSettings(StageSettings):
     """0 stands for what is published for the space, in other spaces for that of NAS-Bench-201."""
 
-    alpha_learning_rate: float = setting(
+    alpha_learning_rate: NotNegative = setting(
         3e-4, "Adam's learning rate for alpha; 6e-4 was published for the DARTS space"
     )
-    stages: int = setting(2, "how many of the two published stages there are", (1, 2))
-    first_partial_channels: int = setting(
+    stages: Literal[1, 2] = setting(2, "how many of the two published stages there are")
+    first_partial_channels: PartialChannels = setting(
         0, "K of the first stage; 0: 6 in the DARTS space, where K has to divide 36 channels, or 4"
     )
-    last_partial_channels: int = setting(0, "K of the second stage; 0: 4 in the DARTS space, or 2")
-    last_share: float = setting(
+    last_partial_channels: PartialChannels = setting(
+        0, "K of the second stage; 0: 4 in the DARTS space, or 2"
+    )
+    last_share: Share = setting(
         0.0,
         "share of the candidates left in the second stage; 0: 4 of 7 in the DARTS space, or 3 of 5",
     )
-    distance: str = setting(
+    distance: Distance = setting(
         "l2",
         "what keeps the distribution near the uniform one: weight decay of alpha (l2), or the "
         "divergence from Dirichlet(1) (kl)",
-        ("l2", "kl", "none"),
     )
-    distance_scale: float = setting(1e-3, "factor of the divergence; with l2 see weight decay")
+    distance_scale: NotNegative = setting(
+        1e-3, "factor of the divergence; with l2 see weight decay"
+    )
 
 
 class ProgressiveDrnasTrainer(StagedTrainer, DrnasTrainer):
@@ -168,12 +177,6 @@ def partial_channels(
 
 
 def _options(space: AnySupernetSpace, settings: ProgressiveDrnasSettings) -> SupernetOptions:
-    check_ranges(
-        settings,
-        first_partial_channels=NOT_NEGATIVE,
-        last_partial_channels=NOT_NEGATIVE,
-        last_share=SHARE,
-    )
     candidates = None
     if space.name == "darts":
         candidates = {
@@ -184,6 +187,12 @@ def _options(space: AnySupernetSpace, settings: ProgressiveDrnasSettings) -> Sup
         }
     first, _ = partial_channels(space, settings)
     return SupernetOptions(partial_channels=first, candidates=candidates)
+
+
+def _check(space: AnySupernetSpace, frame: Frame, settings: ProgressiveDrnasSettings) -> None:
+    check_stages(settings.stages, frame)
+    for each in partial_channels(space, settings)[: settings.stages]:
+        check_partial_channels(frame, each)
 
 
 _FRAME: Mapping[str, Mapping[str, Any]] = {
@@ -204,6 +213,7 @@ TRAINER = TrainerMethod(
     settings=ProgressiveDrnasSettings,
     create=ProgressiveDrnasTrainer,
     options=_options,
+    check=_check,
     frame=_FRAME,
     optimises="weights on train, concentrations on valid in all but each stage's first 10 epochs",
     cost="two passes over 1/K of the channels; one while alpha rests",

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.errors import HarnessError
+from harness.protocols.frame import Frame
+from harness.settings import LARGEST, Count, NotNegative, Positive, Whole, setting
 from harness.supernets.choices import Scores
 from harness.supernets.data import Batch
 from harness.supernets.hessian import batch_eigenvalue
+from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 
@@ -22,21 +26,23 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 class EarlyStoppingSettings(AlphaSettings):
     """The figures of the published code, for 50 epochs."""
 
-    eigenvalue_every: int = setting(
+    eigenvalue_every: Count = setting(
         2, "epochs from one measurement of the eigenvalue to the next, the first after epoch 0"
     )
-    window: int = setting(5, "measurements that a local mean is taken over")
-    lag: int = setting(4, "measurements between the two local means that are compared")
-    ratio: float = setting(1.3, "how many times the earlier local mean the later one may be")
-    first_reference: int = setting(10, "the earliest epoch, from 0, that may be gone back to")
+    window: Count = setting(5, "measurements that a local mean is taken over")
+    lag: Whole = setting(4, "measurements between the two local means that are compared")
+    ratio: Positive = setting(1.3, "how many times the earlier local mean the later one may be")
+    first_reference: Whole = setting(10, "the earliest epoch, from 0, that may be gone back to")
 
 
 @dataclass(frozen=True)
 class AdaptiveSettings(EarlyStoppingSettings):
     """Weight decays of the published script, from 3e-4."""
 
-    decay_factor: float = setting(10.0, "what weight decay is multiplied by at each jump")
-    largest_weight_decay: float = setting(3e-2, "weight decay at which jumps are let pass")
+    decay_factor: Annotated[float, msgspec.Meta(ge=1.01, le=LARGEST)] = setting(
+        10.0, "what weight decay is multiplied by at each jump"
+    )
+    largest_weight_decay: NotNegative = setting(3e-2, "weight decay at which jumps are let pass")
 
 
 class EarlyStoppingTrainer(AlphaTrainer):
@@ -47,14 +53,13 @@ class EarlyStoppingTrainer(AlphaTrainer):
     five measurements, so that a mean stands for the epoch of the middle one, and compared with the
     mean four measurements before. Where the ratio is above 1.3 the answer is the scores of the
     epoch that the earlier mean stands for: twelve epochs ago. A training of fewer than 24 epochs
-    never gets there with the published settings. With an infinite ratio this is DARTS.
+    never gets there with the published settings. With a ratio above all jumps this is DARTS.
 
     The epochs after the stop are not trained, and the weights stay those of the stop, of which the
     published code makes no use. Measuring changes neither running statistics nor streams.
     """
 
     def __init__(self, context: TrainerContext, settings: EarlyStoppingSettings) -> None:
-        check_ranges(settings, eigenvalue_every=COUNT, window=COUNT, lag=NOT_NEGATIVE)
         super().__init__(context, settings)
         self.eigenvalues: list[float] = []
         self.measured: list[int] = []
@@ -197,6 +202,14 @@ class AdaptiveTrainer(EarlyStoppingTrainer):
         self._snapshots = list(state["snapshots"])
 
 
+def _check(space: AnySupernetSpace, frame: Frame, settings: AdaptiveSettings) -> None:
+    if not frame.weight_decay and settings.largest_weight_decay:
+        raise HarnessError(
+            "weight_decay is 0 and stays so however often it is multiplied, so that DARTS-ADA "
+            "would go back for ever"
+        )
+
+
 _SOURCE = (
     "Zela et al., Understanding and Robustifying Differentiable Architecture Search, ICLR 2020; "
     "code automl/RobustDARTS"
@@ -220,6 +233,7 @@ ADAPTIVE = TrainerMethod(
     settings=AdaptiveSettings,
     create=AdaptiveTrainer,
     ragged_rows=True,
+    check=_check,
     optimises=_OPTIMISES,
     cost="that of DARTS-ES; up to two times twelve epochs are trained again",
     memory="that of DARTS-ES, and seven earlier states of the weights and their momentum",

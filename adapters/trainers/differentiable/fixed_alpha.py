@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.settings import setting
+from harness.settings import NotNegative, setting
 from harness.supernets.trainers import Step, TrainerMethod
 
 
@@ -13,7 +13,7 @@ from harness.supernets.trainers import Step, TrainerMethod
 class FixedAlphaSettings(AlphaSettings):
     """The settings of alpha's optimiser have no effect here."""
 
-    alpha_scale: float = setting(
+    alpha_scale: NotNegative = setting(
         0.0,
         "deviation of alpha's normal values: the paper fixes them at 0, its code leaves them at "
         "their random start of 1e-3",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.settings import TEMPERATURE, check_ranges, setting
+from harness.settings import Temperature, setting
 from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Active, Mixture, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
@@ -21,8 +21,8 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 class GdasSettings(AlphaSettings):
     """The published temperatures: 10 to 0.1 on NAS-Bench-201, 10 to 1 on NAS-Bench-1Shot1."""
 
-    first_temperature: float = setting(10.0, "temperature at the start of the training")
-    last_temperature: float = setting(0.1, "temperature that a line from the first leads to")
+    first_temperature: Temperature = setting(10.0, "temperature at the start of the training")
+    last_temperature: Temperature = setting(0.1, "temperature that a line from the first leads to")
     hard: bool = setting(
         True, "run only the candidate with the largest weight, straight-through (GDAS)"
     )
@@ -45,7 +45,7 @@ class GdasSettings(AlphaSettings):
 class SnasSettings(GdasSettings):
     """SNAS draws soft weights; single-level, as the paper has it, is an option."""
 
-    last_temperature: float = setting(1.0, "temperature that a line from the first leads to")
+    last_temperature: Temperature = setting(1.0, "temperature that a line from the first leads to")
     hard: bool = setting(False, "run only the candidate with the largest weight, straight-through")
     track_running_stats: bool = setting(
         True, "batch norm by running statistics when the supernet is evaluated"
@@ -71,7 +71,6 @@ class GumbelTrainer(AlphaTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: GdasSettings) -> None:
-        check_ranges(settings, first_temperature=TEMPERATURE, last_temperature=TEMPERATURE)
         super().__init__(context, settings)
         self.temperature = settings.first_temperature
 

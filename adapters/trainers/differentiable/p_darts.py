@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
 from adapters.trainers.differentiable.stages import (
     StagedTrainer,
     StageSettings,
     StageSupernet,
+    check_stages,
     kept_columns,
     named,
 )
-from harness.settings import NOT_NEGATIVE, RATE, SHARE, check_ranges, setting
+from harness.protocols.frame import Frame
+from harness.settings import Rate, Share, Whole, setting
 from harness.supernets.choices import Scores
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
@@ -25,20 +28,26 @@ from harness.training.sgd import clip_gradient
 _DECAY = 0.2
 """Rate at which the dropout dies away, an epoch, once alpha is trained."""
 
+DepthFactor = Annotated[float, msgspec.Meta(gt=0, le=100)]
+
 
 @dataclass(frozen=True)
 class PDartsSettings(StageSettings):
     """The published search on CIFAR-10: 5, 11 and 17 cells, 8, 5 and 3 operations."""
 
-    stages: int = setting(3, "how many of the three published stages there are", (1, 2, 3))
-    second_share: float = setting(5 / 8, "candidates left in the second stage, of the space's")
-    third_share: float = setting(3 / 8, "candidates left in the third stage, of the space's")
-    second_depth: float = setting(11 / 5, "cells of the second stage, as a multiple of the frame's")
-    third_depth: float = setting(17 / 5, "cells of the third stage, as a multiple of the frame's")
-    first_dropout: float = setting(0.1, "dropout behind skip connections, first stage")
-    second_dropout: float = setting(0.4, "dropout behind skip connections, second stage")
-    third_dropout: float = setting(0.7, "dropout behind skip connections, third stage")
-    most_skips: int = setting(2, "skip connections that the answer's normal cell may have")
+    stages: Literal[1, 2, 3] = setting(3, "how many of the three published stages there are")
+    second_share: Share = setting(5 / 8, "candidates left in the second stage, of the space's")
+    third_share: Share = setting(3 / 8, "candidates left in the third stage, of the space's")
+    second_depth: DepthFactor = setting(
+        11 / 5, "cells of the second stage, as a multiple of the frame's"
+    )
+    third_depth: DepthFactor = setting(
+        17 / 5, "cells of the third stage, as a multiple of the frame's"
+    )
+    first_dropout: Rate = setting(0.1, "dropout behind skip connections, first stage")
+    second_dropout: Rate = setting(0.4, "dropout behind skip connections, second stage")
+    third_dropout: Rate = setting(0.7, "dropout behind skip connections, third stage")
+    most_skips: Whole = setting(2, "skip connections that the answer's normal cell may have")
 
 
 class PDartsTrainer(StagedTrainer):
@@ -154,17 +163,12 @@ def _dropped_skips(space: AnySupernetSpace, settings: PDartsSettings) -> bool:
 
 
 def _options(space: AnySupernetSpace, settings: PDartsSettings) -> SupernetOptions:
-    check_ranges(
-        settings,
-        second_share=SHARE,
-        third_share=SHARE,
-        first_dropout=RATE,
-        second_dropout=RATE,
-        third_dropout=RATE,
-        most_skips=NOT_NEGATIVE,
-    )
     rate = settings.first_dropout if _dropped_skips(space, settings) else 0.0
     return SupernetOptions(skip_dropout=rate)
+
+
+def _check(space: AnySupernetSpace, frame: Frame, settings: PDartsSettings) -> None:
+    check_stages(settings.stages, frame)
 
 
 _STAGES = {"epochs": 75, "batch": 96, "learning_rate": 0.025, "final_learning_rate": 0.0}
@@ -180,6 +184,7 @@ TRAINER = TrainerMethod(
     settings=PDartsSettings,
     create=PDartsTrainer,
     options=_options,
+    check=_check,
     frame=_FRAME,
     optimises="weights on train; alpha on valid too, in the last 15 of each 25 epochs",
     cost="two passes through the stage's candidates and cells; one while alpha rests",

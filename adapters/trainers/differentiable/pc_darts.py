@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.settings import COUNT, check_ranges, setting
+from harness.errors import HarnessError
+from harness.protocols.frame import Frame
+from harness.settings import NotNegative, Whole, Width, setting
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.network import Mixture, as_scores
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
@@ -23,10 +25,12 @@ _PUBLISHED_REST, _PUBLISHED_EPOCHS = 15, 50
 class PcDartsSettings(AlphaSettings):
     """The published defaults: a quarter of the channels, alpha from epoch 15, 6e-4."""
 
-    partial_channels: int = setting(4, "K: one K-th of the channels runs through the candidates")
+    partial_channels: Width = setting(4, "K: one K-th of the channels runs through the candidates")
     edge_normalisation: bool = setting(True, "weights of the edges of a node, softmax over them")
-    alpha_learning_rate: float = setting(6e-4, "Adam's learning rate for alpha and edge weights")
-    alpha_from_epoch: int = setting(
+    alpha_learning_rate: NotNegative = setting(
+        6e-4, "Adam's learning rate for alpha and edge weights"
+    )
+    alpha_from_epoch: Whole = setting(
         15,
         "epochs, from the start, in which alpha is left alone; three tenths of all where that is "
         "less",
@@ -118,7 +122,6 @@ def _softmax_by_node(values: Tensor, same: Tensor) -> Tensor:
 
 
 def _options(space: AnySupernetSpace, settings: PcDartsSettings) -> SupernetOptions:
-    check_ranges(settings, partial_channels=COUNT)
     return SupernetOptions(partial_channels=settings.partial_channels)
 
 
@@ -128,6 +131,20 @@ FRAME: Mapping[str, Mapping[str, Any]] = {
     "": {"batch": 256, "learning_rate": 0.1, "final_learning_rate": 0.0},
 }
 
+
+def check_partial_channels(frame: Frame, partial_channels: int) -> None:
+    """Raises HarnessError where the channels of a frame cannot be shared out."""
+    if frame.channels % partial_channels:
+        raise HarnessError(
+            f"partial channels of 1/{partial_channels} do not fit the frame's {frame.channels} "
+            "channels, which they must divide"
+        )
+
+
+def _check(space: AnySupernetSpace, frame: Frame, settings: PcDartsSettings) -> None:
+    check_partial_channels(frame, settings.partial_channels)
+
+
 TRAINER = TrainerMethod(
     summary="PC-DARTS: partial channels and edge normalisation",
     source="Xu et al., PC-DARTS, ICLR 2020; code yuhuixu1993/PC-DARTS",
@@ -135,6 +152,7 @@ TRAINER = TrainerMethod(
     create=PcDartsTrainer,
     ragged_rows=True,
     options=_options,
+    check=_check,
     frame=FRAME,
     optimises="weights on train, alpha and edge weights on valid, in turn",
     cost="two passes, each over 1/K of the channels of the mixed edges",

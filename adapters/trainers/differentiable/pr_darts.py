@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from harness.errors import NotApplicable
-from harness.settings import COUNT, SHARE, TEMPERATURE, Range, check_ranges, setting
+from harness.settings import Count, NotNegative, Share, Temperature, setting
 from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture, masked
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
@@ -23,18 +24,26 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 class PrDartsSettings(AlphaSettings):
     """The figures of the published test script."""
 
-    first_temperature: float = setting(1.0, "temperature of the gates in the first epoch")
-    last_temperature: float = setting(0.1, "temperature that a line leads to in the last epoch")
-    stretch_from: float = setting(-0.1, "what a closed gate is stretched to before it is clamped")
-    stretch_to: float = setting(1.1, "what an open gate is stretched to before it is clamped")
-    active: int = setting(2, "candidates of an edge that run in a step")
-    drop_rate: float = setting(0.4, "probability by which a candidate is passed over in a step")
-    skip_price: float = setting(0.01, "lambda 1: price of open gates of skip connections")
-    other_price: float = setting(
+    first_temperature: Temperature = setting(1.0, "temperature of the gates in the first epoch")
+    last_temperature: Temperature = setting(
+        0.1, "temperature that a line leads to in the last epoch"
+    )
+    stretch_from: Annotated[float, msgspec.Meta(ge=-100, le=-1e-6)] = setting(
+        -0.1, "what a closed gate is stretched to before it is clamped"
+    )
+    stretch_to: Annotated[float, msgspec.Meta(ge=1, le=100)] = setting(
+        1.1, "what an open gate is stretched to before it is clamped"
+    )
+    active: Count = setting(2, "candidates of an edge that run in a step")
+    drop_rate: Share = setting(0.4, "probability by which a candidate is passed over in a step")
+    skip_price: NotNegative = setting(0.01, "lambda 1: price of open gates of skip connections")
+    other_price: NotNegative = setting(
         0.005, "lambda 2: price of open gates of poolings, and of all others"
     )
-    path_reward: float = setting(0.005, "lambda 3: reward of convolutions along the longest path")
-    threshold: float = setting(0.2, "how far the gates of a group may open without a price")
+    path_reward: NotNegative = setting(
+        0.005, "lambda 3: reward of convolutions along the longest path"
+    )
+    threshold: NotNegative = setting(0.2, "how far the gates of a group may open without a price")
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"
     )
@@ -61,15 +70,6 @@ class PrDartsTrainer(AlphaTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: PrDartsSettings) -> None:
-        check_ranges(
-            settings,
-            first_temperature=TEMPERATURE,
-            last_temperature=TEMPERATURE,
-            stretch_from=Range(-math.inf, -1e-6),
-            stretch_to=COUNT,
-            active=COUNT,
-            drop_rate=SHARE,
-        )
         super().__init__(context, settings)
         self.temperature = settings.first_temperature
         self._active: list[Tensor] = []

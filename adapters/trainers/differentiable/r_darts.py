@@ -7,19 +7,20 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from adapters.trainers.differentiable.darts import AlphaSettings
-from adapters.trainers.differentiable.stages import StagedTrainer, StageSupernet
+from adapters.trainers.differentiable.stages import StagedTrainer, StageSupernet, check_stages
 from harness.errors import HarnessError
-from harness.settings import setting
+from harness.protocols.frame import Frame
+from harness.settings import Images, setting
 from harness.supernets.data import Batch
 from harness.supernets.decisions import one_hot_mixture
 from harness.supernets.evaluation import evaluate
 from harness.supernets.network import Mixture
-from harness.supernets.spaces import SupernetOptions
+from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 
@@ -28,15 +29,18 @@ class WeightDecaySettings(AlphaSettings):
     """The published grid of weight decays."""
 
     grid: str = setting("1, 3, 9, 27, 81", "weight decays, as multiples of the frame's")
-    judged_by: str = setting(
+    judged_by: Literal["architecture", "mixture"] = setting(
         "architecture",
         "what is compared on validation images: the derived architecture with the supernet's "
         "weights, or the whole mixture",
-        ("architecture", "mixture"),
     )
-    judged_images: int = setting(
+    judged_images: Images = setting(
         0, "validation images that a search is judged by; 0: as many as there are to train on"
     )
+
+    def check_together(self) -> None:
+        """Raises HarnessError for a grid that is not one of weight decays."""
+        _numbers(self.grid)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class DropPathSettings(WeightDecaySettings):
         "0, 0.2, 0.4, 0.6",
         "rates of drop path in the last epoch of a search, reached in a line from 0 in the first",
     )
+
+    def check_together(self) -> None:
+        """Raises HarnessError for a grid that is not one of rates."""
+        if max(_numbers(self.grid)) >= 1:
+            raise HarnessError(f"grid is {self.grid!r}; its rates must be below 1")
 
 
 class GridTrainer(StagedTrainer):
@@ -165,11 +174,6 @@ class DropPathTrainer(GridTrainer):
     on train and validation images; at rate 0 there is none. Searches are judged without cutout.
     """
 
-    def __init__(self, context: TrainerContext, settings: DropPathSettings) -> None:
-        if max(_numbers(settings.grid)) >= 1:
-            raise HarnessError(f"the grid of R-DARTS is {settings.grid!r}; rates are below 1")
-        super().__init__(context, settings)
-
     def regularise(self, strength: float, ramp: float) -> None:
         self.supernet.set_drop_path(strength * ramp)
         self.cutout_share = ramp if strength else 0.0
@@ -186,11 +190,15 @@ def _numbers(text: str) -> tuple[float, ...]:
         found = tuple(float(each) for each in text.split(","))
     except ValueError:
         raise HarnessError(
-            f"the grid of R-DARTS is {text!r}; write numbers with commas, such as '1, 3, 9'"
+            f"grid is {text!r}; it must be numbers with commas, such as '1, 3, 9'"
         ) from None
     if not all(0 <= each < math.inf for each in found):
-        raise HarnessError(f"the grid of R-DARTS is {text!r}; its numbers must be 0 or more")
+        raise HarnessError(f"grid is {text!r}; its numbers must be at least 0, and finite")
     return found
+
+
+def _check(space: AnySupernetSpace, frame: Frame, settings: WeightDecaySettings) -> None:
+    check_stages(len(_numbers(settings.grid)), frame)
 
 
 _SOURCE = (
@@ -206,6 +214,7 @@ WEIGHT_DECAY = TrainerMethod(
     settings=WeightDecaySettings,
     create=WeightDecayTrainer,
     ragged_rows=True,
+    check=_check,
     frame={"": {"epochs": 250}},
     optimises="weights on train, alpha on valid, in turn",
     cost=_COST,
@@ -218,6 +227,7 @@ DROP_PATH = TrainerMethod(
     settings=DropPathSettings,
     create=DropPathTrainer,
     ragged_rows=True,
+    check=_check,
     frame={"": {"epochs": 200, "cutout": 16}},
     optimises="weights on train, alpha on valid, in turn",
     cost=_COST,

@@ -11,25 +11,25 @@ import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.settings import NOT_NEGATIVE, check_ranges, setting
+from harness.settings import NotNegative, Whole, setting
 from harness.supernets.evaluation import undisturbed
 from harness.supernets.network import Mixture, masked
-from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
+from harness.supernets.trainers import Step, TrainerMethod
 
 
 @dataclass(frozen=True)
 class SdartsSettings(AlphaSettings):
     """Radii as in the published code, growing in a line over the epochs."""
 
-    first_radius: float = setting(0.03, "radius of the perturbation in the first epoch")
-    last_radius: float = setting(0.3, "radius that the line leads to after the last epoch")
+    first_radius: NotNegative = setting(0.03, "radius of the perturbation in the first epoch")
+    last_radius: NotNegative = setting(0.3, "radius that the line leads to after the last epoch")
 
 
 @dataclass(frozen=True)
 class SdartsAdvSettings(SdartsSettings):
     """The attack of the published code."""
 
-    attack_steps: int = setting(7, "steps of the attack")
+    attack_steps: Whole = setting(7, "steps of the attack")
     keep_only_worse: bool = setting(
         True, "leave the mixture as it was where the attack did not raise the loss"
     )
@@ -42,10 +42,6 @@ class SdartsTrainer(AlphaTrainer):
     again; a row of zeros becomes one-hot where it was largest before it was clamped. With radius 0
     it is DARTS.
     """
-
-    def __init__(self, context: TrainerContext, settings: SdartsSettings) -> None:
-        check_ranges(settings, first_radius=NOT_NEGATIVE, last_radius=NOT_NEGATIVE)
-        super().__init__(context, settings)
 
     def radius(self, step: Step) -> float:
         """The radius of the epoch; that of the line's end while a selector goes on training."""

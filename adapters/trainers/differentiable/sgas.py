@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from adapters.trainers.differentiable.sgas_criteria import (
     stability,
     without_none,
 )
-from harness.settings import COUNT, NOT_NEGATIVE, check_ranges, setting
+from harness.settings import Count, Images, Whole, setting
 from harness.supernets.choices import ChoiceGroup, Scores, only_present
 from harness.supernets.data import Batch
 from harness.supernets.decisions import Decisions
@@ -34,21 +34,20 @@ class SgasSettings(AlphaSettings):
     stability: bool = setting(
         False, "weigh edges also by how little their weights changed lately (criterion 2)"
     )
-    warmup_epochs: int = setting(9, "epoch, from 0, after which the first edge is decided")
-    decision_interval: int = setting(5, "epochs from one decision to the next")
-    final_epochs: int = setting(5, "epochs that follow the last decision")
+    warmup_epochs: Whole = setting(9, "epoch, from 0, after which the first edge is decided")
+    decision_interval: Count = setting(5, "epochs from one decision to the next")
+    final_epochs: Whole = setting(5, "epochs that follow the last decision")
     shortened: bool = setting(
         True, "move the decisions forward in proportion where the training is too short for them"
     )
-    history: int = setting(4, "epochs that criterion 2 looks back on")
-    batch_growth: int = setting(8, "images that a batch grows by at each decision")
-    operation_rule: str = setting(
+    history: Count = setting(4, "epochs that criterion 2 looks back on")
+    batch_growth: Whole = setting(8, "images that a batch grows by at each decision")
+    operation_rule: Literal["magnitude", "deletion"] = setting(
         "magnitude",
         "a decided edge keeps its operation of largest weight (magnitude), or the one without "
         "which the validation accuracy falls most (deletion, SGAS+PT)",
-        ("magnitude", "deletion"),
     )
-    judged_images: int = setting(
+    judged_images: Images = setting(
         0, "validation images that a deletion is judged by; 0: as many as there are to train on"
     )
 
@@ -83,14 +82,6 @@ class SgasTrainer(AlphaTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: SgasSettings) -> None:
-        check_ranges(
-            settings,
-            warmup_epochs=NOT_NEGATIVE,
-            decision_interval=COUNT,
-            final_epochs=NOT_NEGATIVE,
-            history=COUNT,
-            batch_growth=NOT_NEGATIVE,
-        )
         super().__init__(context, settings)
         self.decisions = Decisions(self.supernet.groups)
         self.decided_epochs = 0

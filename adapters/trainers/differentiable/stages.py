@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
-from harness.errors import NotApplicable
+from harness.errors import HarnessError
+from harness.protocols.frame import Frame
 from harness.randomness.on_torch import torch_seeded
-from harness.settings import setting
+from harness.settings import NotNegative, Whole, setting
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns, widened
 from harness.supernets.network import Supernet
@@ -32,8 +33,8 @@ Candidates = dict[str, tuple[tuple[str, ...], ...]]
 class StageSettings(AlphaSettings):
     """How long alpha rests at the start of every stage."""
 
-    alpha_learning_rate: float = setting(6e-4, "Adam's learning rate for alpha")
-    alpha_from_epoch: int = setting(
+    alpha_learning_rate: NotNegative = setting(6e-4, "Adam's learning rate for alpha")
+    alpha_from_epoch: Whole = setting(
         10,
         "epochs, from the start of each stage, in which alpha is left alone; two fifths of the "
         "stage where that is less",
@@ -48,6 +49,12 @@ class StageSupernet:
     options: SupernetOptions
 
 
+def check_stages(stages: int, frame: Frame) -> None:
+    """Raises HarnessError where there are fewer epochs than stages."""
+    if frame.epochs < stages:
+        raise HarnessError(f"{stages} stages need as many epochs, and there are {frame.epochs}")
+
+
 class StagedTrainer(AlphaTrainer):
     """The frame's epochs in equal stages; each but the first goes on with another supernet.
 
@@ -59,10 +66,7 @@ class StagedTrainer(AlphaTrainer):
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
-        if context.frame.epochs < self.stages:
-            raise NotApplicable(
-                f"{self.stages} stages need as many epochs, and there are {context.frame.epochs}"
-            )
+        check_stages(self.stages, context.frame)
         self.stage = 0
         self.candidates = candidates_of(self.supernet.groups)
 

@@ -3,57 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from harness.settings import setting
+import msgspec
+
+from harness.settings import NotNegative, Width, setting
 
 
 @dataclass(frozen=True)
 class ItNasSettings:
     """The defaults are ours wherever the paper is silent; docs/it-nas.md says why."""
 
-    token: str = setting(
+    token: Literal["pool", "project"] = setting(
         "pool",
         "a candidate's token: the mean of each channel (pool), or its whole map by a linear layer "
         "that the edge's candidates share (project)",
-        ("pool", "project"),
     )
-    token_width: int = setting(32, "width of projected tokens; pooled ones have the channels'")
-    returned: str = setting(
+    token_width: Width = setting(32, "width of projected tokens; pooled ones have the channels'")
+    returned: Literal["weighted", "mean", "output-vector"] = setting(
         "weighted",
         "what goes on through the network: candidates weighted by the indicator's attention "
         "(weighted, Eq. 4 with the maps as values), their mean with the encoder's mean output "
         "(mean), or their mean with its output for the indicator (output-vector)",
-        ("weighted", "mean", "output-vector"),
     )
     residual: bool = setting(
         True,
         "with weighted: add the encoder's output for the indicator, a number for each channel; "
         "without it nothing behind the attention is trained",
     )
-    position: str = setting(
+    position: Literal["learned", "sinusoidal", "none"] = setting(
         "learned",
         "position encoding: learned from zero, fixed waves, or none",
-        ("learned", "sinusoidal", "none"),
     )
-    norm: str = setting(
+    norm: Literal["post", "pre"] = setting(
         "post",
         "layer norm behind each residual sum (post) or before each layer (pre)",
-        ("post", "pre"),
     )
-    feed_forward: int = setting(2, "hidden width of the feed-forward network, in token widths")
-    indicator_scale: float = setting(0.02, "deviation of the indicator token's first values")
-    none: str = setting(
+    feed_forward: Annotated[int, msgspec.Meta(ge=1, le=100)] = setting(
+        2, "hidden width of the feed-forward network, in token widths"
+    )
+    indicator_scale: NotNegative = setting(0.02, "deviation of the indicator token's first values")
+    none: Literal["auto", "keep", "drop"] = setting(
         "auto",
         "whether the operation none has a token: where an architecture may have it (auto), always "
         "(keep), never (drop)",
-        ("auto", "keep", "drop"),
     )
-    inputs_trained_on: str = setting(
+    inputs_trained_on: Literal["train", "valid"] = setting(
         "train",
         "NAS-Bench-1Shot1: what the alphas of inputs learn from: the weights' batch, in the same "
         "pass (train), or a validation batch in turn with the weights, as in DARTS (valid)",
-        ("train", "valid"),
     )
-    alpha_learning_rate: float = setting(3e-4, "NAS-Bench-1Shot1: Adam's rate for those alphas")
-    alpha_weight_decay: float = setting(1e-3, "NAS-Bench-1Shot1: their weight decay, inside Adam")
-    alpha_scale: float = setting(1e-3, "NAS-Bench-1Shot1: deviation of their first values")
+    alpha_learning_rate: NotNegative = setting(
+        3e-4, "NAS-Bench-1Shot1: Adam's rate for those alphas"
+    )
+    alpha_weight_decay: NotNegative = setting(
+        1e-3, "NAS-Bench-1Shot1: their weight decay, inside Adam"
+    )
+    alpha_scale: NotNegative = setting(1e-3, "NAS-Bench-1Shot1: deviation of their first values")

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from adapters.trainers.it_nas.importance import Attention, forget, latest, transformers
 from adapters.trainers.it_nas.lite_transformer import LiteTransformer
 from adapters.trainers.it_nas.settings import ItNasSettings
-from harness.settings import COUNT, check_ranges
 from harness.supernets.choices import ChoiceGroup, Scores
 from harness.supernets.network import Mixture, as_scores, masked
 from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
@@ -166,8 +165,7 @@ def none_can_be_chosen(space: AnySupernetSpace) -> bool:
 
 
 def options(space: AnySupernetSpace, settings: ItNasSettings) -> SupernetOptions:
-    """The combiner of every mixed edge. Raises HarnessError for layers without width."""
-    check_ranges(settings, of="it-nas", token_width=COUNT, feed_forward=COUNT)
+    """The combiner of every mixed edge."""
     keep = settings.none == "keep" or (settings.none == "auto" and none_can_be_chosen(space))
 
     def combiner(site: EdgeSite) -> nn.Module:

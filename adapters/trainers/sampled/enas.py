@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,19 @@ from torch import Tensor
 
 from adapters.trainers.sampled.controller import Controller, Draw
 from harness.randomness.streams import stream
-from harness.settings import COUNT, NOT_NEGATIVE, TEMPERATURE, check_ranges, setting
+from harness.settings import (
+    Count,
+    Depth,
+    NotNegative,
+    Positive,
+    Rate,
+    Share,
+    Temperature,
+    Whole,
+    Width,
+    setting,
+    unbounded,
+)
 from harness.supernets.choices import Scores, only_present
 from harness.supernets.data import Batch
 from harness.supernets.decisions import one_hot_mixture
@@ -23,29 +35,38 @@ from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, Tr
 
 _SCORING_DRAWS = 100
 
+EntropyWeight = Annotated[
+    float, unbounded("below 0 it rewards a controller that is sure of itself")
+]
+
 
 @dataclass(frozen=True)
 class EnasSettings:
     """The defaults are those of AutoDL-Projects."""
 
-    controller_layers: int = setting(2, "layers of the controller's LSTM")
-    controller_width: int = setting(32, "units of each layer, and of its embeddings")
-    tanh_constant: float = setting(2.5, "bound of the controller's logits")
-    temperature: float = setting(5.0, "what logits are divided by before they are bounded")
-    controller_updates: int = setting(50, "the controller's steps after each epoch of the weights")
-    controller_samples: int = setting(20, "architectures whose gradients make one of these steps")
-    controller_learning_rate: float = setting(1e-3, "Adam's learning rate for the controller")
-    controller_beta1: float = setting(0.0, "Adam's decay of the first moment")
-    controller_beta2: float = setting(0.999, "Adam's decay of the second moment")
-    controller_epsilon: float = setting(1e-3, "what Adam adds to the root of the second moment")
-    controller_clip: float = setting(5.0, "largest norm of the controller's gradient")
-    entropy_weight: float = setting(1e-4, "what the entropy of a draw adds to its reward, a nat")
-    baseline_momentum: float = setting(0.99, "momentum of the baseline that rewards are held to")
-    baseline_rule: str = setting(
+    controller_layers: Depth = setting(2, "layers of the controller's LSTM")
+    controller_width: Width = setting(32, "units of each layer, and of its embeddings")
+    tanh_constant: Positive = setting(2.5, "bound of the controller's logits")
+    temperature: Temperature = setting(5.0, "what logits are divided by before they are bounded")
+    controller_updates: Whole = setting(
+        50, "the controller's steps after each epoch of the weights"
+    )
+    controller_samples: Count = setting(20, "architectures whose gradients make one of these steps")
+    controller_learning_rate: NotNegative = setting(1e-3, "Adam's learning rate for the controller")
+    controller_beta1: Rate = setting(0.0, "Adam's decay of the first moment")
+    controller_beta2: Rate = setting(0.999, "Adam's decay of the second moment")
+    controller_epsilon: NotNegative = setting(
+        1e-3, "what Adam adds to the root of the second moment"
+    )
+    controller_clip: Positive = setting(5.0, "largest norm of the controller's gradient")
+    entropy_weight: EntropyWeight = setting(
+        1e-4, "what the entropy of a draw adds to its reward, a nat"
+    )
+    baseline_momentum: Share = setting(0.99, "momentum of the baseline that rewards are held to")
+    baseline_rule: Literal["epoch", "sample"] = setting(
         "epoch",
         "the baseline before a sample: the mean one of the epoch before, as in the code (epoch), "
         "or that of the sample before (sample)",
-        ("epoch", "sample"),
     )
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"
@@ -66,14 +87,6 @@ class EnasTrainer(SupernetTrainer):
     """
 
     def __init__(self, context: TrainerContext, settings: EnasSettings) -> None:
-        check_ranges(
-            settings,
-            controller_layers=COUNT,
-            controller_width=COUNT,
-            controller_samples=COUNT,
-            controller_updates=NOT_NEGATIVE,
-            temperature=TEMPERATURE,
-        )
         super().__init__(context)
         self.settings = settings
         self.controller = Controller(

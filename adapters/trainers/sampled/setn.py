@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,8 +22,8 @@ from harness.supernets.trainers import Step, TrainerMethod
 class SetnSettings(AlphaSettings):
     """The settings of AutoDL-Projects; alpha's are those of DARTS."""
 
-    order: str = setting(
-        "first", "the validation loss's gradient in alpha, at the present weights", ("first",)
+    order: Literal["first"] = setting(
+        "first", "the validation loss's gradient in alpha, at the present weights"
     )
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"

@@ -5,17 +5,16 @@ A map has the shape of the images. Perturbations are meant in pixels, black 0 an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.settings import setting
+from harness.settings import Count, NotNegative, Positive, setting
 from harness.supernets.data import Batch
 
 Logits = Callable[[Tensor], Tensor]
@@ -26,55 +25,42 @@ Logits = Callable[[Tensor], Tensor]
 class MapSettings:
     """How maps are found; the defaults follow SANAS as far as its paper says anything."""
 
-    saliency: str = setting(
+    saliency: Literal["adversarial", "integrated-gradients", "smoothgrad"] = setting(
         "adversarial",
         "what a map is: the perturbation of an attack (Eq. 2), or integrated gradients or "
         "SmoothGrad (Table 5), scaled in each image to a largest magnitude of epsilon",
-        ("adversarial", "integrated-gradients", "smoothgrad"),
     )
-    epsilon: float = setting(0.03, "bound of each pixel's perturbation; black is 0, white 1")
-    start: str = setting(
+    epsilon: Positive = setting(0.03, "bound of each pixel's perturbation; black is 0, white 1")
+    start: Literal["uniform", "zero"] = setting(
         "uniform",
         "where an attack begins: uniform within the bound, or at zero, where the gradient against "
         "the own prediction vanishes, so that it needs the label as target",
-        ("uniform", "zero"),
     )
-    target: str = setting(
+    target: Literal["prediction", "label"] = setting(
         "prediction",
         "what the perturbed image's prediction is to depart from: that of the image (the paper), "
         "or the true label (Betty)",
-        ("prediction", "label"),
     )
-    steps: int = setting(1, "steps of an attack; PGD takes 7")
-    step: str = setting(
+    steps: Count = setting(1, "steps of an attack; PGD takes 7")
+    step: Literal["gradient", "sign"] = setting(
         "gradient",
         "a plain step along the gradient (the paper), or along its sign (PGD)",
-        ("gradient", "sign"),
     )
-    step_size: float = setting(
+    step_size: NotNegative = setting(
         1.0, "factor of the gradient, or length of a sign step in pixels; not published"
     )
-    gradient_samples: int = setting(
+    gradient_samples: Count = setting(
         8, "points of an integrated gradient, noisy copies of SmoothGrad; not published"
     )
-    noise: float = setting(0.15, "deviation of SmoothGrad's noise, in pixels; not published")
+    noise: NotNegative = setting(0.15, "deviation of SmoothGrad's noise, in pixels; not published")
 
-
-def checked(settings: Any) -> None:
-    """Raise HarnessError for an attack that could never leave its start, and for no attack."""
-    if settings.start == "zero" and settings.target == "prediction":
-        raise HarnessError(
-            'start = "zero" never moves: the gradient of the cross-entropy with the own prediction '
-            'is zero there; take start = "uniform", or target = "label"'
-        )
-    if not 0 < settings.epsilon < math.inf:
-        raise HarnessError(f"epsilon is {settings.epsilon:g}; it must be above 0")
-    if settings.steps < 1 or settings.gradient_samples < 1 or not settings.step_size >= 0:
-        raise HarnessError(
-            f"maps need at least one of steps and one of gradient_samples, and a step_size not "
-            f"below 0; they were given {settings.steps}, {settings.gradient_samples} and "
-            f"{settings.step_size:g}"
-        )
+    def check_together(self) -> None:
+        """Raises HarnessError for an attack that could never leave its start."""
+        if self.start == "zero" and self.target == "prediction":
+            raise HarnessError(
+                "start zero never moves: the gradient of the cross-entropy with the own prediction "
+                "is zero there; take start uniform, or target label"
+            )
 
 
 @dataclass(frozen=True)

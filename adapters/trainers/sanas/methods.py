@@ -25,8 +25,20 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
     trainer = base.create
     if not isinstance(trainer, type) or not issubclass(trainer, AlphaTrainer):
         raise NotApplicable(f"SANAS needs a base that trains alpha by gradients; {name} does not")
+
+    def check_together(settings: Any) -> None:
+        """Those of SANAS, then those of the base."""
+        SanasSettings.check_together(settings)
+        check = getattr(base.settings, "check_together", None)
+        if check is not None:
+            check(settings)
+
     settings = make_dataclass(
-        f"Sanas{base.settings.__name__}", [], bases=(SanasSettings, base.settings), frozen=True
+        f"Sanas{base.settings.__name__}",
+        [],
+        bases=(SanasSettings, base.settings),
+        namespace={"check_together": check_together},
+        frozen=True,
     )
     contents: dict[str, Any] = {
         "base": base,
@@ -41,6 +53,7 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
         create=create,
         ragged_rows=base.ragged_rows,
         options=base.options,
+        check=base.check,
         frame=base.frame,
         optimises="weights on train, second weights on reweighted train, alpha on valid by both",
         cost="the base's pass of the weights; of three batches one is mapped (three passes) and "

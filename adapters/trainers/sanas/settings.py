@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from adapters.trainers.sanas.maps import MapSettings
-from harness.settings import setting
+from harness.errors import HarnessError
+from harness.settings import Count, NotNegative, Rate, setting
 
 
 @dataclass(frozen=True)
 class SanasSettings(MapSettings):
     """The defaults are those of Section 3.1; what the paper does not say is said to be so."""
 
-    gamma: float = setting(2.0, "weight of the first network's validation loss (Eq. 4)")
-    second_weight: float = setting(
+    gamma: NotNegative = setting(2.0, "weight of the first network's validation loss (Eq. 4)")
+    second_weight: NotNegative = setting(
         1.0,
         "weight of the second network's validation loss, 1 in Eq. 4; with 0 there is no second "
         "network, and with alpha_every 1 all is as in the base",
     )
-    alpha_every: int = setting(5, "batches from one step of alpha to the next")
-    second_every: int = setting(3, "batches from one step of the second network to the next")
-    reweighting: str = setting(
+    alpha_every: Count = setting(5, "batches from one step of alpha to the next")
+    second_every: Count = setting(3, "batches from one step of the second network to the next")
+    reweighting: Literal["product", "absolute", "addition", "concatenation", "none"] = setting(
         "product",
         "what the second network sees: image times map, times its magnitude, image plus map, both "
         "as channels, or the image alone (Table 4)",
-        ("product", "absolute", "addition", "concatenation", "none"),
     )
-    valid_images: str = setting(
+    valid_images: Literal["plain", "reweighted"] = setting(
         "plain",
         "validation images of the second network: as they are (Eq. 4), or reweighted; with "
         "concatenation always reweighted",
-        ("plain", "reweighted"),
     )
-    optimisation: str = setting(
+    optimisation: Literal["joint", "separate", "multi-task"] = setting(
         "joint",
         "the levels in turn throughout; or the first network alone, then the others with it fixed "
         "(separate); or levels one to three as one sum (multi-task; Table 7)",
-        ("joint", "separate", "multi-task"),
     )
-    separate_share: float = setting(
+    separate_share: Rate = setting(
         0.5, "share of the epochs that the first network has alone if separate; not published"
     )
-    first_task: float = setting(1.0, "multi-task weight of the first network's training loss")
-    saliency_task: float = setting(0.5, "multi-task weight of the attack's objective")
-    second_task: float = setting(1.0, "multi-task weight of the second network's training loss")
+    first_task: NotNegative = setting(1.0, "multi-task weight of the first network's training loss")
+    saliency_task: NotNegative = setting(0.5, "multi-task weight of the attack's objective")
+    second_task: NotNegative = setting(
+        1.0, "multi-task weight of the second network's training loss"
+    )
+
+    def check_together(self) -> None:
+        """Raises HarnessError for an alpha without a loss, and for maps that cannot be added up."""
+        super().check_together()
+        if not self.gamma and not self.second_weight:
+            raise HarnessError("gamma and second_weight are both 0, and alpha would have no loss")
+        if self.optimisation == "multi-task" and self.saliency != "adversarial":
+            raise HarnessError(
+                f"saliency {self.saliency} has no objective to add up; multi-task needs adversarial"
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,9 +13,8 @@ from torch import Tensor
 from adapters.trainers.differentiable.darts import AlphaTrainer
 from adapters.trainers.differentiable.stages import StagedTrainer
 from adapters.trainers.differentiable.unrolled import present_gradient, unrolled_gradient
-from adapters.trainers.sanas.maps import Mapper, Pixels, checked, departure, reweighted
+from adapters.trainers.sanas.maps import Mapper, Pixels, departure, reweighted
 from adapters.trainers.sanas.second import SecondNetwork
-from harness.errors import HarnessError
 from harness.randomness.on_torch import torch_seeded
 from harness.randomness.streams import stream
 from harness.spaces import NetworkShape
@@ -49,21 +47,13 @@ class SanasTrainer(AlphaTrainer):
     black and white; gradients do not pass through the maps. ``separate`` trains the first network
     for half of the epochs with alpha at rest, and keeps it from then on. ``multi-task`` lets the
     maps climb the attack's objective and descend the second network's loss, and both networks
-    descend the sum in one step, every third batch. Raises HarnessError for intervals, weights and
-    numbers of steps by which a level would never take one.
+    descend the sum in one step, every third batch.
     """
 
     base: ClassVar[TrainerMethod]
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
-        checked(settings)
-        _check_levels(settings)
-        if settings.optimisation == "multi-task" and settings.saliency != "adversarial":
-            raise HarnessError(
-                f"saliency {settings.saliency} has no objective to add up; multi-task needs "
-                "adversarial"
-            )
         self.batches = 0
         self.pixels = Pixels.of(context.pixel_range, context.device)
         self._generator = self._stream("start")
@@ -223,26 +213,6 @@ class SanasTrainer(AlphaTrainer):
         super().load_state_dict(state)
         self.batches = int(state["batches"])
         self.second.load_state_dict(state["second"])
-
-
-def _check_levels(given: Any) -> None:
-    """Raise HarnessError for levels that never take a step."""
-    if min(given.alpha_every, given.second_every) < 1:
-        raise HarnessError(
-            f"alpha_every and second_every are {given.alpha_every} and {given.second_every}; they "
-            "must be at least 1, the batches from one step to the next"
-        )
-    weights = given.gamma, given.second_weight
-    if not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
-        raise HarnessError(
-            f"gamma and second_weight are {given.gamma:g} and {given.second_weight:g}; neither may "
-            "be below 0, and with both 0 alpha would have no loss"
-        )
-    if given.optimisation == "separate" and not 0 <= given.separate_share < 1:
-        raise HarnessError(
-            f"separate_share is {given.separate_share:g}; it must be from 0 to below 1, for alpha "
-            "rests in that share of the epochs"
-        )
 
 
 def _weighted_sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.settings import Positive
 from harness.suites.sections import SectionEntry
 
 
@@ -14,4 +15,4 @@ class BenchmarkEntry(SectionEntry, frozen=True, kw_only=True):
 
     table: str
     tasks: list[str] | None = None
-    budget: float | None = None
+    budget: Positive | None = None

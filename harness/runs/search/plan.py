@@ -14,6 +14,7 @@ from harness.protocols.search import SearchProtocol, SeedRule
 from harness.protocols.search_file import ProtocolFile, SignalEntry, TaskEntry
 from harness.records.spec import RunSpec
 from harness.runs.kinds import Planned, Request
+from harness.runs.methods import check_fit
 from harness.runs.search.entry import BenchmarkEntry
 from harness.searchers.contract import BlackBoxMethod
 from harness.settings import make_settings
@@ -67,8 +68,6 @@ def _tasks(benchmark: BenchmarkEntry, file: ProtocolFile, where: str) -> list[Ta
             raise UnknownName(f"task of {where}", name, by_name)
     if benchmark.budget is None:
         return [by_name[name] for name in wanted]
-    if benchmark.budget <= 0:
-        raise BadSuite(f"a budget of {benchmark.budget:g} for {where} must be above 0")
     return [msgspec.structs.replace(by_name[name], budget=benchmark.budget) for name in wanted]
 
 
@@ -80,6 +79,8 @@ def _runs(
 ) -> Iterable[RunSpec]:
     method = registry.load("methods", entry.name, BlackBoxMethod)
     settings = make_settings(entry.name, method.settings, entry.settings)
+    fidelities = protocol.tasks[0].signal.fidelities
+    check_fit(entry.name, method.check, table.space, fidelities, settings)
     for seed in request.seeds[: entry.seeds_at_most]:
         yield RunSpec(
             method=entry.name,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from harness import registry
 from harness.protocols import supernet_file
-from harness.runs.kinds import SettingOf
+from harness.runs.kinds import SettingOf, settings_of
 from harness.supernets.methods import SupernetMethod
 from harness.supernets.selectors import SelectorMethod
 from harness.supernets.trainers import TrainerMethod
@@ -19,12 +18,8 @@ def settings(method: SupernetMethod) -> list[SettingOf]:
     trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     return [
-        SettingOf(part, field, own.get(field.name, field.default))
-        for part, declared, own in (
-            ("trainer", trainer.settings, method.trainer_settings),
-            ("selector", selector.settings, method.selector_settings),
-        )
-        for field in dataclasses.fields(declared)
+        *settings_of("trainer", trainer.settings, method.trainer_settings),
+        *settings_of("selector", selector.settings, method.selector_settings),
     ]
 
 

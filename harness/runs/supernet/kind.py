@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from harness.protocols.contract import RunProtocol
+from harness.protocols.frame import Frame
 from harness.protocols.supernet import SupernetProtocol
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
@@ -46,6 +49,13 @@ class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
         entry = planned(request.entry, request.table, request.workshop)
         runs = [spec for each in request.methods for spec in entry.runs(each, request.seeds)]
         return Planned(runs, [])
+
+    def stored(self, rules: Any) -> RunProtocol:
+        """Frames are taken as they were recorded: numbers that are refused today were run once."""
+        names = {field.name for field in dataclasses.fields(Frame)}
+        for task in rules["tasks"]:
+            task["frame"] = Frame(**{n: v for n, v in task["frame"].items() if n in names})
+        return super().stored(rules)
 
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
         """Train, select, and only then judge."""

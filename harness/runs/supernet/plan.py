@@ -16,6 +16,7 @@ from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.protocols.supernet_file import SupernetProtocolFile
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
+from harness.runs.methods import check_fit
 from harness.runs.supernet.entry import SupernetEntry
 from harness.settings import filled
 from harness.spaces import Epochs
@@ -75,13 +76,14 @@ class PlannedSupernet:
         whole = {**dataclasses.asdict(self.protocol.tasks[0].frame), **frame}
         checked = supernet_file.checked_frame(f"{entry.name}'s training frame", whole)
         names = {name.replace("-", "_") for name in frame}
+        common, name = self.settings, entry.name
+        trained = filled(method.trainer, trainer.settings, common, for_trainer, within=name)
+        selected = filled(method.selector, selector.settings, common, for_selector, within=name)
+        space = registry.load("spaces", self.space, SupernetSpace)
+        check_fit(entry.name, trainer.check, space, checked, trained)
         return {
-            "trainer": dataclasses.asdict(
-                filled(method.trainer, trainer.settings, self.settings, for_trainer)
-            ),
-            "selector": dataclasses.asdict(
-                filled(method.selector, selector.settings, self.settings, for_selector)
-            ),
+            "trainer": dataclasses.asdict(trained),
+            "selector": dataclasses.asdict(selected),
             "frame": {name: getattr(checked, name) for name in sorted(names)},
             "parts": {
                 "trainer": [method.trainer, trainer.version],
