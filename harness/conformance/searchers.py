@@ -79,6 +79,13 @@ class SearcherConformance:
     def test_settings_are_frozen_documented_and_defaulted(self, method: BlackBoxMethod) -> None:
         check_settings(method.settings)
 
+    def test_its_default_settings_fit_the_space(
+        self, method: BlackBoxMethod, make_context: MakeContext
+    ) -> None:
+        context = make_context(0)
+        if method.check is not None:
+            method.check(context.space, context.fidelities, method.settings())
+
     # -- what it asks for
 
     def test_asks_for_architectures_of_the_space(

@@ -43,6 +43,7 @@ from harness.conformance.toy_supernet import RaggedToySpace, ToySpace
 from harness.datasets import ImageDataset, Split
 from harness.errors import HarnessError, NotApplicable
 from harness.protocols.frame import Frame
+from harness.protocols.supernet_file import checked_frame
 from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture
@@ -109,9 +110,15 @@ class TrainerConformance(OnSmallSupernets):
     def test_settings_are_frozen_documented_and_defaulted(self, trainer: TrainerMethod) -> None:
         check_settings(trainer.settings)
 
-    def test_published_frames_have_fields_of_the_frame(self, trainer: TrainerMethod) -> None:
-        for changes in trainer.frame.values():
-            replace(Frame(), **changes)
+    def test_published_frames_are_frames_that_the_settings_fit(
+        self, trainer: TrainerMethod, spaces: Sequence[AnySupernetSpace]
+    ) -> None:
+        frames = {name: checked_frame("the frame", each) for name, each in trainer.frame.items()}
+        if trainer.check is None:
+            return
+        for space in spaces:
+            frame = frames.get(space.name, frames.get("", Frame()))
+            trainer.check(space, frame, trainer.settings())
 
     def test_is_made_or_refused_in_one_line(
         self, training: SmallTraining, spaces: Sequence[AnySupernetSpace]

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError, StoreError
+from harness.protocols.frame import Frame
+from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.records.record import History, RunRecord, Trajectory
 from harness.records.schema import VERSION
 from harness.records.spec import RunSpec
@@ -78,6 +80,20 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     assert found.history is not None
     assert found.history.keys.tolist() == [5, 6]
     assert found.history.costs.tolist() == [3.0, 4.0]
+
+
+def test_a_frame_that_is_refused_today_comes_back_as_it_was_run(tmp_path: Path) -> None:
+    frame = Frame(drop_path=1.5, snapshots=-2, nesterov=True, momentum=0.0)
+    task = SupernetTask("digits", "digits", "abc", frame, "", "", (), PROTOCOL.tasks[0].answers)
+    old = replace(SPEC, protocol=SupernetProtocol("old", "a test", False, (task,)))
+    path = tmp_path / "runs.sqlite"
+    with RunStore.open(path, create=True) as store:
+        store.add_plan("suite", "laptop", [old])
+        store.add(record(old))
+    with RunStore.open(path, create=False) as store:
+        (found,) = store.records(suite="suite", profile="laptop")
+    assert found.spec == old
+    assert replace(found.spec).identity == old.identity
 
 
 def test_a_label_is_no_part_of_the_identity_but_all_else_is() -> None:

@@ -12,6 +12,7 @@ from harness.protocols import supernet_file
 from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.runs.methods import load_method
 from harness.runs.supernet.plan import PlannedSupernet
+from harness.settings import make_settings
 from harness.suites import suite as suites
 from harness.suites.suite import MethodEntry
 from harness.supernets.methods import SupernetMethod, split_settings
@@ -43,12 +44,25 @@ def test_a_setting_that_trainer_and_selector_share_says_whose_it_is() -> None:
         split_settings(method, {"trainer-nonne": "kept"})
 
 
-def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
-    """Trainer, selector and frame of a run, as a suite with no settings of its own plans it."""
+@pytest.mark.parametrize("name", suites.PRESETS.names())
+def test_no_bound_refuses_a_row_of_a_shipped_suite(name: str) -> None:
+    suite = suites.load(name)
+    for profile in suite.file.profile:
+        for entry in suite.methods(profile):
+            method = load_method(entry.name)
+            if not isinstance(method, SupernetMethod):
+                make_settings(entry.name, method.settings, entry.settings)
+                continue
+            for supernet in suite.supernets(profile):
+                planned(entry, supernet.space, supernet.protocol)
+
+
+def planned(entry: MethodEntry, space: str, protocol: str) -> Mapping[str, Any]:
+    """Trainer, selector and frame of a run, as a suite plans it."""
     name, file = supernet_file.load(protocol)
     task = SupernetTask(space, "cifar10", "", file.frame_for(space), "", "", (), ())
     rules = SupernetProtocol(name, file.source, file.published_frames, (task,))
-    (run,) = PlannedSupernet(space, None, rules, file.settings).runs(MethodEntry(method), [0])
+    (run,) = PlannedSupernet(space, None, rules, file.settings).runs(entry, [0])
     return run.settings
 
 
@@ -137,5 +151,5 @@ def planned(method: str, space: str, protocol: str) -> Mapping[str, Any]:
 def test_the_settings_published_for_a_space(
     method: str, space: str, protocol: str, part: str, expected: dict[str, Any]
 ) -> None:
-    found = planned(method, space, protocol)[part]
+    found = planned(MethodEntry(method), space, protocol)[part]
     assert expected.items() <= found.items() if expected else found == {}
