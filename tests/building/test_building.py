@@ -142,11 +142,23 @@ def test_half_written_chunk_does_not_count(trainer: ToyTrainer, tmp_path: Path) 
     journal = do_build(plan, tmp_path, [chunk])
     file = tmp_path / "seed-0" / "00001.npz"
     whole = file.read_bytes()
-    file.rename(file.with_suffix(".unfinished"))
+    file.unlink()
     assert not journal.holds(chunk)
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadTable, match=r"00001\.npz is damaged .* delete it"):
         journal.read(chunk)
+
+
+def test_what_a_killed_build_left_half_written_is_removed(
+    trainer: ToyTrainer, tmp_path: Path
+) -> None:
+    plan = toy_plan(trainer)
+    do_build(plan, tmp_path, plan.chunks([0]))
+    left = [tmp_path / ".build.json-abc.partial", tmp_path / "seed-0" / ".00001.npz-abc.partial"]
+    for file in left:
+        file.write_bytes(b"half")
+    do_build(plan, tmp_path, plan.chunks([0]))
+    assert not any(file.exists() for file in left)
 
 
 def test_failed_training_is_missing_and_told(trainer: ToyTrainer, tmp_path: Path) -> None:

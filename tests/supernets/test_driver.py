@@ -342,6 +342,7 @@ def test_validation_batches_go_round_in_a_fresh_order() -> None:
     again = batches()
     seen(again, 0)
     assert again.valid(1.0).images[:, 0, 0, 0].tolist() == drawn[0]
+    of.valid(1.0)
     seen(of, 0)
     assert of.valid(1.0).images[:, 0, 0, 0].tolist() == drawn[0], "an epoch draws anew"
 
