@@ -225,7 +225,7 @@ def test_the_main_table_ends_with_a_summary_of_what_tasks_rank_by(
 
 
 def test_runs_of_a_kind_without_a_board_are_one_line(fronts: list[RunRecord]) -> None:
-    protocol: Any = dataclasses.replace(fronts[0].spec.protocol)
+    protocol: Any = FrontProtocol("own", (FrontTask("small"),))
     object.__setattr__(protocol, "kind", "nowhere")
     spec = dataclasses.replace(fronts[0].spec, protocol=protocol)
     with pytest.raises(UnknownName, match="unknown board 'nowhere'; known: fronts, search"):
