@@ -1,4 +1,4 @@
-"""Records into a leaderboard: which runs may meet, and what is said of each."""
+"""Records turned into a leaderboard: comparable runs in sections, and a row for each method."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from leaderboards.sections.grouping import RunGroup
 def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) -> Leaderboard:
     """The leaderboard of the records, failed ones included.
 
-    tables: checksum -> table. Where a run's table is not among them, all that rests on the whole
-    table (optimum, regret, random search in closed form, the signal's quality) is blank, and a
-    note says so.
+    tables: checksum -> table. If a run's table is missing, numbers that need the whole table
+    (optimum, regret, random search in closed form, the signal's quality) are blank, and a note
+    says so.
     """
     return of_contexts(contexts(records, tables))
 
@@ -34,9 +34,9 @@ def build(records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable]) ->
 def of_contexts(
     found: Sequence[Context], missing: Mapping[str, int] = MappingProxyType({})
 ) -> Leaderboard:
-    """The leaderboard of what ``contexts`` gave.
+    """The leaderboard of the sections that ``contexts`` gave.
 
-    missing: label -> runs that were planned and have no record, as ``RunStore.missing`` has it.
+    missing: label -> number of planned runs without a record, as of ``RunStore.missing``.
     """
     mixed = frozenset(each.group.task_name for each in found if each.where.older)
     lacking = tuple(
@@ -51,7 +51,7 @@ def of_contexts(
 
 
 def _kinds(primary: Sequence[Section]) -> list[list[Section]]:
-    """The sections of each kind of run apart: no method takes part in two."""
+    """The sections grouped by kind of run, since every method belongs to one kind."""
     kinds: dict[str, list[Section]] = {}
     for section in primary:
         kinds.setdefault(section.where.kind, []).append(section)
@@ -71,7 +71,7 @@ def _mixed(context: Context, mixed: Container[tuple[str, str, str]]) -> list[str
 def _section(context: Context, notes: Sequence[str]) -> Section:
     runs, where = context.group, context.where
     kind = board_kind(where.kind)
-    # What papers print, and what is kept of it, are accuracies.
+    # Published numbers are kept as accuracies.
     accurate = context.objective.name == ACCURACY
     printed = printed_in(kind.setting(runs.spec, context.answer)) if accurate else {}
     standings = Standings(context, printed)
@@ -94,13 +94,13 @@ def _section(context: Context, notes: Sequence[str]) -> Section:
 
 
 def _words(context: Context) -> Mapping[str, str]:
-    """What heads name: the budget's unit, and the zero of regret."""
+    """The words that headings contain: the budget's unit, and the optimum for regret."""
     zero = context.facts.zero if context.facts else "no table"
     return {"unit": context.costs.unit, "zero": zero.replace("=", "\n=")}
 
 
 def _as_published(printed: Mapping[str, Published], rows: Sequence[Row]) -> Iterator[Reference]:
-    """The published methods that no row answers to."""
+    """The published methods without a measured row."""
     beside = {row.published.method for row in rows if row.published}
     for method, number in printed.items():
         if method not in beside:
@@ -133,7 +133,7 @@ def _row_notes(standings: Standings, rows: Sequence[Row]) -> list[str]:
 
 
 def _no_overall(kinds: Sequence[Sequence[Section]], mixed: bool) -> str:
-    """Why there is no ranking over tasks; empty where there is one."""
+    """The reason why a ranking over tasks is missing; empty if there is one."""
     if mixed:
         return (
             "no ranking over tasks: the suite has records of one task on different tables or by "
@@ -151,7 +151,7 @@ def _mean_rank(places: Sequence[float], of: int) -> float | None:
 
 
 def _overall(primary: Sequence[Section], missing: Mapping[str, int]) -> tuple[Overall, ...]:
-    """Mean rank over two tasks or more, equal means sharing their mean rank."""
+    """Mean rank over two tasks or more; equal means share their mean rank."""
     if len(primary) < 2:
         return ()
     from scipy.stats import rankdata

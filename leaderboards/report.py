@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from leaderboards.tables.section_table import SectionTable
 
 PAGE, PLOT = "leaderboard.html", "anytime.png"
-"""What ``Report.write`` writes."""
+"""The files that ``Report.write`` writes."""
 OF_THE_BOARD = ("main", "overall")
-"""The tables that are of the whole leaderboard; the others are of its sections, one by one."""
+"""The tables over the whole leaderboard; the others have one view for each section."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Stored:
         return self._limited([each for each in self.records if each.spec.label in labels], labels)
 
     def comparable(self, specs: Sequence[RunSpec]) -> Stored:
-        """The runs that may stand in one table with some of ``specs``."""
+        """The runs that are comparable with some of ``specs``."""
         comparisons = {spec.comparison for spec in specs}
         kept = [record for record in self.records if record.spec.comparison in comparisons]
         return self._limited(kept, {spec.label for spec in specs})
 
     def _limited(self, kept: list[RunRecord], labels: Collection[str]) -> Stored:
-        """Some of the runs, and what is missing of their rows."""
+        """Some of the runs, and the missing runs of their rows."""
         missing = {label: count for label, count in self.missing.items() if label in labels}
         return replace(self, records=kept, missing=missing)
 
@@ -75,8 +75,8 @@ def read(
 ) -> Stored:
     """The runs of a suite, by its name or its file, and of one profile or of all.
 
-    details: whether the records' own are read too, which some tables need. Raises HarnessError
-    where there are no runs: a near name, another profile, or the command that makes such runs.
+    details: whether the records' ``details`` are read too, which some tables need. Raises
+    HarnessError without runs; it suggests a near name, another profile, or the command to run.
     """
     name = Path(suite).stem if suite.endswith(".toml") else suite
     records = store.records(suite=name, profile=profile, history=details)
@@ -93,7 +93,7 @@ def report(stored: Stored, which: Which = "test") -> Report:
 
 @dataclass(frozen=True)
 class Report:
-    """What there is to be shown of runs. notes: of benchmark tables that cannot be opened."""
+    """All that can be shown of some runs. notes: about benchmark tables that cannot be opened."""
 
     stored: Stored
     contexts: Sequence[Context]
@@ -105,9 +105,9 @@ class Report:
         return of_contexts(self.contexts, self.stored.missing)
 
     def views(self, table: str = "main", *, summaries: bool = True) -> list[View]:
-        """The tables of a name, to be rendered.
+        """The views of the table with that name.
 
-        summaries: whether ``main`` ends with what is over all tasks. Raises UnknownName.
+        summaries: whether ``main`` ends with the tables over all tasks. Raises UnknownName.
         """
         if table not in OF_THE_BOARD:
             return section_views(table, self.contexts)
@@ -136,7 +136,7 @@ class Report:
     def write(self, folder: Path) -> Iterator[Path]:
         """Write the main table as a page with its plot, and the plot; nothing if no run finished.
 
-        Gives each file as soon as it is there. Raises HarnessError where one cannot be written.
+        Yields each file when it is written. Raises HarnessError if one cannot be written.
         """
         if self._figure is None:
             return
@@ -148,7 +148,7 @@ class Report:
 
     @property
     def plots(self) -> bool:
-        """Whether there is anything to draw: whether a run finished."""
+        """Whether a run finished, so that a plot has content."""
         return self._figure is not None
 
     @cached_property
@@ -187,9 +187,9 @@ def section_table(name: str) -> SectionTable[Any]:
 
 
 def section_tables() -> Mapping[str, str]:
-    """The tables about one section of all kinds of run: name -> where it is.
+    """The tables about one section of all kinds of run: name -> ``module:NAME``.
 
-    Raises HarnessError where two kinds call different tables by one name.
+    Raises HarnessError if two kinds have different tables of one name.
     """
     known = dict(EVERYWHERE)
     for kind in registry.names("boards"):
@@ -216,9 +216,9 @@ def section_views(name: str, found: Sequence[Context]) -> list[View]:
 def no_runs(
     suite: str, profile: str | None, stored: Sequence[tuple[str, str, int]]
 ) -> HarnessError:
-    """What to say where a store has no runs of a suite.
+    """The error for a store without runs of a suite.
 
-    stored: what it has, suite, profile and number of runs each.
+    stored: suite, profile and number of runs of all that it has.
     """
     own_file = suite.endswith(".toml")
     name = Path(suite).stem if own_file else suite
@@ -239,7 +239,7 @@ def _title(suite: str, profile: str | None) -> str:
 
 
 def _tables(records: Sequence[RunRecord]) -> tuple[dict[str, BenchmarkTable], list[str]]:
-    """Checksum -> table, for those of the records' tables that can be opened; why others cannot."""
+    """Checksum -> table, for the records' tables; notes say why others cannot be opened."""
     found, notes = {}, []
     for name in sorted({record.spec.table for record in records} - {""}):
         try:

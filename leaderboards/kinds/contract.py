@@ -1,4 +1,4 @@
-"""What a leaderboard must know of a kind of run: BoardKind, which a new kind derives from."""
+"""The contract of what a leaderboard shows of a kind of run: BoardKind."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ EVERYWHERE: Mapping[str, str] = {
     "selections": "leaderboards.tables.selections:TABLE",
     "measurements": "leaderboards.tables.measurements:TABLE",
 }
-"""The tables that every kind of run takes part in -> where they are."""
+"""The tables that every kind of run takes part in -> their ``module:NAME``."""
 
 
 class BoardKind(ABC):
     """What a leaderboard shows of one kind of run.
 
     A kind derives from this class and registers an instance under its ``RunSpec.kind``, in the
-    entry-point group ``nas_harness.boards``. It must say ``captions``; the rest may stay as it
-    is here, which suits runs that know of no table but the one their answers are looked up in.
+    entry-point group ``nas_harness.boards``. It must define ``captions``; the other defaults
+    suit runs that use a table only to look their answers up.
 
         class Fronts(BoardKind):
             what = "two-stage supernets"
@@ -48,7 +48,7 @@ class BoardKind(ABC):
 
         BOARD = Fronts()
 
-    what: its runs in words, in the plural. measures: the columns of the main table; CSV, JSON and
+    what: a name of its runs, in the plural. measures: the columns of the main table; CSV, JSON and
     pages follow from them. tables: the other tables about one section that its runs take part in,
     each with the ``module:NAME`` of its ``leaderboards.tables.section_table.SectionTable``; a
     name that no other kind has becomes a choice of ``harness leaderboard --table``.
@@ -60,21 +60,21 @@ class BoardKind(ABC):
 
     @abstractmethod
     def captions(self, where: Where, facts: TableFacts | None) -> list[str]:
-        """The lines above a table: what its numbers rest on, switch by switch."""
+        """The lines above a table: the conditions of its numbers, switch by switch."""
 
     def costs(self, protocol: Any) -> CostAxis:
-        """What runs pay with, and how curves over it are drawn; here in the protocol's unit."""
+        """The unit of cost, and how curves over it are drawn; here the protocol's unit."""
         return CostAxis(protocol.unit, f"cost ({protocol.unit})")
 
     def signal(self, protocol: Any) -> Signal | None:
-        """What the runs see of a table while they search, None for nothing.
+        """The numbers of a table that the runs see while they search, None for none.
 
-        Where it is something, the table says how well it ranks by the answer.
+        If there are such numbers, the section says how well they rank by the answer.
         """
         return None
 
     def exact(self, table: BenchmarkTable, everyone: Population, protocol: Any) -> Cells | None:
-        """What random search in closed form draws from, for curves; None where it is not shown.
+        """The cells of random search in closed form, for curves; None where it is not shown.
 
         Raises ``leaderboards.sections.reference_search.NotExact``, or MissingCell where the table
         lacks something; a note then says why.
@@ -82,15 +82,15 @@ class BoardKind(ABC):
         return None
 
     def references(self, context: Context) -> Sequence[Reference]:
-        """Rows that no run stands behind, before those of published methods."""
+        """Reference rows, which are computed without runs; published methods follow them."""
         return ()
 
     def setting(self, spec: RunSpec, answer: Answer) -> Setting:
-        """Of published numbers that may stand beside these runs; none has the empty setting."""
+        """The setting of published numbers that may stand beside these runs; empty for none."""
         return {}
 
     def summaries(self, sections: Sequence[Section]) -> list[View]:
-        """Tables over all tasks, of the sections of this kind that their tasks rank by."""
+        """Tables over all tasks, of this kind's sections by which tasks are ranked."""
         return []
 
 
@@ -100,7 +100,7 @@ def board_kind(name: str) -> BoardKind:
 
 
 def answer_caption(answer: Answer) -> str:
-    """What runs are judged by, as one of the lines above a table; of accuracies nothing is said."""
+    """The line about the answer above a table; the objective is named unless it is accuracy."""
     objective = objectives.named(answer.objective)
     said = "" if objective.name == objectives.ACCURACY else f"{objective.name} of "
     where = f"{answer.dataset}"

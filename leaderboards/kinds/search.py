@@ -18,7 +18,7 @@ from leaderboards.sections.reference_search import Cells
 
 
 class SearchBoard(BoardKind):
-    """Searches that a table answers."""
+    """The board of searches in a table."""
 
     what = "searches in tables"
 
@@ -44,7 +44,7 @@ class SearchBoard(BoardKind):
         return CostAxis(protocol.unit, axis, overrun_counts=protocol.overrun == "count")
 
     def signal(self, protocol: SearchProtocol) -> Signal:
-        """The validation number that the searcher sees."""
+        """The validation column that the searcher sees."""
         return protocol.tasks[0].signal
 
     def exact(self, table: BenchmarkTable, everyone: Population, protocol: SearchProtocol) -> Cells:

@@ -1,4 +1,4 @@
-"""Supernets: what was trained and selected, and what the selected architectures are worth."""
+"""The board of supernet methods: training, selection, and the selected architectures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SupernetBoard(BoardKind):
         return CostAxis(protocol.unit, "epochs of the supernet", whole=True)
 
     def setting(self, spec: RunSpec, answer: Answer) -> Setting:
-        """The published protocol, the data set, and the table or that architectures are trained."""
+        """The published protocol, the data set, and the table or training from scratch."""
         found = {
             "space": spec.space,
             "supernet_protocol": spec.protocol.name,

@@ -14,7 +14,7 @@ from leaderboards.pages.view import Value
 Number = float | None
 
 ANSWER = "the answer's"
-"""The unit of what is reckoned from answers: percent for accuracies."""
+"""The unit of numbers computed from answers: percent for accuracies."""
 
 
 def finished(number: Callable[[Standing], Value]) -> Callable[[Standing], Value]:
@@ -60,7 +60,7 @@ def _improvement(row: Standing) -> Number:
 
 
 def _area(row: Standing) -> Number:
-    """None without a zero, or where a run has nothing within the budget."""
+    """The mean area; None without an optimum, or if a run has no step within the budget."""
     runs, facts = row.runs, row.context.facts
     if not runs.done or facts is None or not runs.held.begun:
         return None

@@ -13,10 +13,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, kw_only=True)
 class Measure(ViewColumn, Generic[S]):
-    """A column that knows what stands in it.
+    """A column, with the function that computes its values.
 
-    of: its value, from what stands behind a row; None is a blank cell. meaning: its words in
-    docs/metrics.md; only a column that is put together for people, of others, has none. unit: of
+    of: its value, given the object of a row; None is a blank cell. meaning: its words in
+    docs/metrics.md; empty for columns that combine others for display. unit: of
     the value, such as ``percent``; empty for names and counts. The ``head`` may hold ``{unit}`` and
     other words of the section, in braces.
     """
@@ -29,7 +29,7 @@ class Measure(ViewColumn, Generic[S]):
 def columns(
     measures: Sequence[Measure[S]], words: Mapping[str, str] | None = None
 ) -> tuple[ViewColumn, ...]:
-    """The columns of a table, their heads filled with its words where there are any."""
+    """The columns of a table, with the section's words filled into their heads."""
     if words is None:
         return tuple(measures)
     return tuple(replace(each, head=each.head.format_map(words)) for each in measures)

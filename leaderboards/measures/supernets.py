@@ -1,4 +1,4 @@
-"""What the main table says besides of methods that train a supernet."""
+"""The main table's additional columns for methods that train a supernet."""
 
 from __future__ import annotations
 
@@ -88,4 +88,4 @@ MEASURES: tuple[Measure[Standing], ...] = (
         meaning="selecting, with all tuning",
     ),
 )
-"""Each the mean over a row's finished runs; ``trainings`` is their sum."""
+"""The means over a row's finished runs; ``trainings`` is a sum."""

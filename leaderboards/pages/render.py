@@ -1,4 +1,4 @@
-"""Tables as text: Markdown, CSV, JSON, LaTeX, HTML. What a cell says is decided in ``view``."""
+"""Tables as text: Markdown, CSV, JSON, LaTeX, HTML. ``view`` decides the content of cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Format = Literal["md", "csv", "json", "latex", "html"]
 
 
 def render(views: Sequence[View], form: Format, *, title: str, every: bool = False) -> str:
-    """The tables in the format named. ``every`` shows all columns, where people read them."""
+    """The tables in the named format. ``every`` shows all columns in formats for people."""
     if form == "csv":
         return csv(views)
     if form == "json":
@@ -29,7 +29,7 @@ def render(views: Sequence[View], form: Format, *, title: str, every: bool = Fal
 
 
 def csv(views: Sequence[View]) -> str:
-    """One row a line, all sections in one table; an empty field is a blank cell."""
+    """A line for each row, all sections in one table; an empty field is a blank cell."""
     import pandas as pd
 
     if not views:
@@ -112,7 +112,7 @@ def latex(views: Sequence[View], title: str, every: bool = False) -> str:
 
 
 def html(views: Sequence[View], title: str, every: bool = False, plots: Sequence[str] = ()) -> str:
-    """One page that needs no other file; ``plots`` are SVG elements to put below the tables."""
+    """A self-contained page; ``plots`` are SVG elements to put below the tables."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

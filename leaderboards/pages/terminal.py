@@ -19,11 +19,11 @@ INDENT = 2
 
 
 def show(views: Sequence[View], console: Console, *, every: bool = False) -> None:
-    """Print the tables: facts above, notes below, and what all tables share once.
+    """Print the tables: facts above, notes below, and lines that all tables share once.
 
-    ``every`` shows all columns. What is wider than the console goes on in a second table, each
-    row named again: names and numbers are never cut or folded. A name that leaves no room for a
-    number makes lines wider than the console.
+    ``every`` shows all columns. A table wider than the console is continued in a second one, with
+    the rows named again: names and numbers are never cut or folded. A very long name makes lines
+    wider than the console.
     """
     from rich.text import Text
 
@@ -57,7 +57,7 @@ def _lines(lines: Sequence[str], console: Console) -> None:
 def _parts(view: View, every: bool, width: int) -> list[Table]:
     """The table in parts that fit the width, each with the columns that name a row.
 
-    After the first part, rows that have nothing in it are left out.
+    After the first part, rows that are blank in a part are left out of it.
     """
     from rich.cells import cell_len
 

@@ -1,6 +1,6 @@
 """A table to be shown: columns, rows of plain values, and the lines above and below it.
 
-Every renderer and every kind of table meets here, so that a number looks the same everywhere.
+All renderers show the tables of this module, so that a number looks the same everywhere.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ BLANK = "–"
 class ViewColumn:
     """One column.
 
-    head: what the reader sees, ``\\n`` where it may break. digits: decimals of a ``number``.
-    main: whether it is shown without being asked for. screen and data: whether it is meant for
-    people (terminal, pages) or for programs (CSV, JSON); most are for both. names_row: whether it
-    says which row this is, and so is repeated where a table is split.
+    head: its heading, ``\\n`` where it may break. digits: decimals of a ``number``.
+    main: whether it is shown by default. screen and data: whether it is meant for people (terminal,
+    pages) or for programs (CSV, JSON); most are for both. names_row: whether it identifies the row,
+    and so is repeated where a table is split.
     """
 
     key: str
@@ -37,7 +37,7 @@ class ViewColumn:
 
     @property
     def one_line(self) -> str:
-        """The head where it may not break."""
+        """The head on one line."""
         return self.head.replace("-\n", "").replace("\n=", "=").replace("\n", " ")
 
 
@@ -45,8 +45,8 @@ class ViewColumn:
 class View:
     """One table. ``identity`` are the columns that CSV and JSON put before the others.
 
-    facts and notes stand above and below, and may be the same for many tables; findings stand
-    above too, and are about the numbers of this one.
+    facts are printed above and notes below, and may be the same for many tables; findings are
+    printed above too, and are about the numbers of this table.
     """
 
     title: str
@@ -58,7 +58,7 @@ class View:
     findings: tuple[str, ...] = ()
 
     def shown(self, every: bool) -> tuple[ViewColumn, ...]:
-        """The columns for people: the main ones, or every one; none that is blank throughout."""
+        """The columns for people: the main ones, or all, except those that are blank throughout."""
         return tuple(
             column
             for column in self.columns
@@ -68,9 +68,9 @@ class View:
         )
 
     def data(self) -> list[dict[str, Value]]:
-        """The rows for programs, None where nothing is known.
+        """The rows for programs, None for unknown values.
 
-        Numbers have nine decimals: more than any result means, and few enough to be the same
+        Numbers have nine decimals: more than any result is exact to, and few enough to be the same
         text on every machine.
         """
         keys = [column.key for column in self.columns if column.data]
@@ -88,7 +88,7 @@ def _rounded(value: Value) -> Value:
 
 
 def is_reference(row: Mapping[str, Value]) -> bool:
-    """Whether no run of ours stands behind a row."""
+    """Whether a row is a reference, without runs of its own."""
     return row.get("kind") == "reference"
 
 
@@ -118,10 +118,10 @@ class Gathered:
 
 
 def gather(views: Sequence[View]) -> Gathered:
-    """What stands at every section is taken out; what the answers of one comparison share stays
-    with the first of them.
+    """Take out the lines that every section has, and keep lines shared by the answers of one
+    comparison only with the first of them.
 
-    A table without an identity is no section: the ranking over tasks keeps its own notes.
+    Tables without an identity, such as the ranking over tasks, keep their own notes.
     """
     sections = [view for view in views if view.identity]
     facts = _in_all([view.facts for view in sections])
@@ -143,7 +143,7 @@ def gather(views: Sequence[View]) -> Gathered:
 
 
 def _in_all(lines: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The lines that several tables have without exception, in the order of the first."""
+    """The lines that all the tables have, in the order of the first."""
     if len(lines) < 2:
         return ()
     return tuple(line for line in lines[0] if all(line in other for other in lines))

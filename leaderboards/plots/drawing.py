@@ -1,4 +1,4 @@
-"""How panels look: sizes, colours that the colour-blind can tell apart, labels at the lines."""
+"""The look of panels: sizes, colours that colour-blind readers can distinguish, line labels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LABEL_SIZE = 7.5
 PANEL_WIDTH, PANEL_HEIGHT = 4.0, 2.7
 LEFT, TOP, BOTTOM, CAPTION = 0.7, 0.35, 0.55, 0.55
 LEADER, LETTER, LINE_SPACING = 0.45, 0.058, 0.15
-"""Inches, as all sizes here: what stands between a line and its label, and a label's letters."""
+"""The gap between a line and its label, and the size of a label's letters; all sizes in inches."""
 CAPTION_LETTERS = 16
-"""Letters an inch, at the size of the caption."""
+"""Letters per inch, at the size of the caption."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where panels lie on a page of ``rows`` x ``columns``. ``right`` holds the labels."""
+    """The positions of panels on a page of ``rows`` x ``columns``; labels are in ``right``."""
 
     rows: int
     columns: int
@@ -38,9 +38,7 @@ class Layout:
 
     @classmethod
     def of(cls, panels: Sequence[PanelInfo]) -> Layout:
-        """At most two panels a row, so that a page's letters are not too small to read; as high
-        and wide as the labels of the fullest need.
-        """
+        """At most two panels in a row, so that letters stay readable; large enough for all labels."""
         columns = min(2, max(1, len(panels)))
         most = max((len(panel.lines) for panel in panels), default=0)
         longest = max((len(line.label) for panel in panels for line in panel.lines), default=0)
@@ -64,7 +62,7 @@ class Layout:
 
     @property
     def caption(self) -> tuple[float, float]:
-        """Where the caption begins, as shares of the page."""
+        """The position of the caption, as shares of the page."""
         width, height = self.size
         return 0.15 / width, 0.1 / height
 
@@ -192,7 +190,7 @@ def spread(ends: Sequence[float], step: float) -> list[float]:
 
 
 def _height(axes: Axes, line: LineInfo) -> float:
-    """Where a line ends, as a share of the axes' height; the bottom for one that never begins."""
+    """The height of a line's end, as a share of the axes' height; 0 for a line without points."""
     if math.isnan(line.end):
         return 0.0
     _, height = axes.transAxes.inverted().transform(axes.transData.transform((1.0, line.end)))

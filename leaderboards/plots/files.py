@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def rendered(figure: Figure, form: Literal["png", "svg"]) -> bytes:
-    """The file's bytes; equal drawings give equal bytes."""
+    """The bytes of the figure's file; equal drawings give equal bytes."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()

@@ -1,14 +1,14 @@
-"""The papers' numbers as data (``published/*.toml``), and where they may stand beside ours.
+"""The papers' numbers as data (``published/*.toml``), and the rule for showing them beside ours.
 
-A published number is shown beside a row only where its setting is that of the row, key by key (the
-kind of run says which keys those are), and the method is in its default settings. A published
-method that no row answers to stays a row of its own.
+A published number is shown beside a row only if its setting equals the row's, key by key (the kind
+of run defines the keys), and the method has its default settings. A published method without such a
+row stays a row of its own.
 
-Of a search these are the space, the protocol with its switches, the budget, and the data set
-searched and judged on. For supernets: the space, the published protocol, the table looked up in or
-none, and the data set. That leaves differences, in epochs, batch norm or what is a mean of what,
-which each number carries with it. Where papers print different numbers for one method, the first
-file's stands beside the row and the others stay rows of their own.
+For searches the keys are the space, the protocol with its switches, the budget, and the data sets
+searched and judged on; for supernets the space, the published protocol, the table if there is one,
+and the data set. Remaining differences, such as epochs, batch norm or the kind of mean, are noted
+with each number. If papers print different numbers for one method, that of the first file stands
+beside the row and the others stay rows of their own.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from typing import Any
 from harness.records.spec import RunSpec
 
 Setting = Mapping[str, str | float]
-"""Where a number was measured; ours must be equal to stand beside it."""
+"""The keys of a number's setting, which must equal ours for it to stand beside a row."""
 
 _OF_THE_FILE = frozenset({"source", "status", "runs", "quantity", "differs", "cells"})
-"""What a file says of its numbers; its other keys, and its cells', are their setting."""
+"""The keys of a file about its numbers; its other keys, and its cells', are their setting."""
 _SAME = 0.005
-"""Percent; numbers nearer than that are one, printed twice."""
+"""Percent; numbers that differ by less are the same, printed twice."""
 
 
 @dataclass(frozen=True)
 class Published:
     """One printed accuracy: ``mean`` and ``sd`` in percent over ``runs`` runs.
 
-    ``sd`` and ``runs`` are None where they are not known. ``status`` says how far the number was
-    checked against the paper, ``differs`` what is known to be other than in ours.
+    ``sd`` and ``runs`` are None where unknown. ``status`` says how far the number was checked
+    against the paper, ``differs`` the known differences from our setting.
     """
 
     method: str
@@ -50,13 +50,13 @@ class Published:
 
     @property
     def note(self) -> str:
-        """Where it comes from, and how far it goes."""
+        """The source of the number, and its conditions."""
         runs = "runs not told" if self.runs is None else f"{self.runs} runs"
         return f"{self.source}, {runs}; {self.status}{self._difference}"
 
     @property
     def origin(self) -> str:
-        """The same beside a row, whose other numbers may come from elsewhere."""
+        """The source as shown beside a row, whose other numbers may have other sources."""
         of = f"{self.method}: " if self.differs else ""
         return f"{of}{self.source} ({self.status}){self._difference}"
 
@@ -67,7 +67,7 @@ class Published:
 
 @cache
 def numbers() -> tuple[Published, ...]:
-    """Every published number that the package holds."""
+    """Every published number in the package."""
     found: list[Published] = []
     folder = files("leaderboards") / "published"
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -77,9 +77,9 @@ def numbers() -> tuple[Published, ...]:
 
 
 def printed_in(setting: Setting) -> dict[str, Published]:
-    """Method -> the number printed for it in this very setting.
+    """Method -> the number printed for it in exactly this setting.
 
-    Where another file prints another number for the method, its key names the source too.
+    If another file has another number for the method, its key names the source too.
     """
     found: dict[str, Published] = {}
     for number in numbers():
@@ -91,7 +91,7 @@ def printed_in(setting: Setting) -> dict[str, Published]:
 
 
 def _known(number: Published, found: Mapping[str, Published]) -> bool:
-    """Whether it was printed before, if with a deviation there and without here."""
+    """Whether it is known already, perhaps with a deviation that is missing here."""
     return any(
         each.method == number.method
         and abs(each.mean - number.mean) < _SAME
@@ -103,7 +103,7 @@ def _known(number: Published, found: Mapping[str, Published]) -> bool:
 def beside(specs: Iterable[RunSpec], printed: Mapping[str, Published]) -> Published | None:
     """The number that may stand beside a row of these runs, or None.
 
-    A run with settings other than the defaults is another method than the one printed.
+    Runs with settings other than the defaults never match a printed method.
     """
     methods = {spec.method for spec in specs if not spec.given}
     changed = any(spec.given for spec in specs)

@@ -1,5 +1,4 @@
-"""What every table and plot of one section starts from: the runs, the answer, and what the table
-says of it."""
+"""The common input of the tables and plots of a section: its runs, answer and benchmark table."""
 
 from __future__ import annotations
 
@@ -28,10 +27,10 @@ Which = Literal["test", "validation", "all", "first"]
 
 @dataclass(frozen=True)
 class CostAxis:
-    """What runs pay with, and how numbers over it are laid out.
+    """The unit of cost, and the layout of curves over it.
 
-    unit: of the budget. axis: what stands below a plot. whole: whether a curve has a point at 0, 1,
-    2 and so on up to the budget; otherwise its points are evenly spaced in their logarithm.
+    unit: of the budget. axis: the label of a plot's axis. whole: whether a curve has a point at 0,
+    1, 2 and so on up to the budget; otherwise its points are evenly spaced in their logarithm.
     overrun_counts: whether an evaluation that crosses the budget counts, so that curves leave it
     out.
     """
@@ -44,16 +43,16 @@ class CostAxis:
 
 @runtime_checkable
 class Ground(Protocol):
-    """What sections rest on, by kind of run: of ``leaderboards.kinds.contract.BoardKind``."""
+    """The part of ``leaderboards.kinds.contract.BoardKind`` that contexts need."""
 
     def costs(self, protocol: Any) -> CostAxis:
-        """What the runs pay with."""
+        """The unit of cost, and the layout of curves over it."""
 
     def signal(self, protocol: Any) -> Signal | None:
-        """What the runs see of a table while they search, or None."""
+        """The numbers of a table that the runs see while they search, or None."""
 
     def exact(self, table: BenchmarkTable, everyone: Population, protocol: Any) -> Cells | None:
-        """What random search in closed form draws from, or None where there is no such thing.
+        """The cells of random search in closed form, or None where it is not shown.
 
         Raises NotExact, or MissingCell where the table lacks something, to say why not.
         """
@@ -61,10 +60,10 @@ class Ground(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """One section before anything is computed of its runs.
+    """The input of one section's tables.
 
-    table, facts, everyone: None where the table is not at hand. cells: None also where random
-    search has no closed form under the protocol. ``notes`` say why.
+    table, facts, everyone: None if the table is not available. cells: None also if random search
+    has no closed form under the protocol. ``notes`` say why.
     """
 
     group: RunGroup
@@ -78,7 +77,7 @@ class Context:
 
     @property
     def answer(self) -> Answer:
-        """What the runs are judged by here."""
+        """The answer by which this section judges."""
         return self.where.answer
 
     @property
@@ -87,14 +86,14 @@ class Context:
         return self.where.objective
 
     def rng(self) -> np.random.Generator:
-        """The same records give the same leaderboard: the seed is the section's own digest."""
+        """A generator seeded by the section's digest: equal records, equal leaderboards."""
         return np.random.default_rng(int(digest([self.where.comparison, self.answer.name]), 16))
 
 
 def contexts(
     records: Sequence[RunRecord], tables: Mapping[str, BenchmarkTable], which: Which = "all"
 ) -> tuple[Context, ...]:
-    """One for each group of comparable runs and each of its answers that ``which`` names.
+    """A context for each group of comparable runs and each of its answers that ``which`` selects.
 
     tables: checksum -> table. A task that has no answer of the role is shown by the one that it
     ranks by. Raises HarnessError where no board is registered for a kind of run.
@@ -117,7 +116,7 @@ def _chosen(answers: tuple[Answer, ...], which: Which) -> tuple[Answer, ...]:
 
 
 def _grounded(context: Context, ground: Ground, table: BenchmarkTable | None) -> Context:
-    """With what the table says."""
+    """A context with the benchmark table's facts."""
     where, protocol = context.where, context.group.protocol
     if not where.table:
         return context

@@ -1,9 +1,9 @@
-"""The numbers in ``docs/metrics.md``, written from what the measures say of themselves.
+"""The tables of numbers in ``docs/metrics.md``, written from the declared measures.
 
     python -m leaderboards.studies.metrics_page docs/metrics.md
 
-Writes the tables between the page's comments ``<!-- numbers of NAME -->`` and ``<!-- end -->``
-again and leaves the words around them alone. A test compares the page with what this would write.
+It rewrites the tables between the page's comments ``<!-- numbers of NAME -->`` and ``<!-- end -->``
+and leaves the words around them alone. A test compares the page with its output.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _BLOCK = re.compile(r"(<!-- numbers of ([\w-]+) -->\n).*?(<!-- end -->\n)", re.D
 
 
 def page(text: str) -> str:
-    """The page with its numbers as they are declared. Raises UnknownName for no such numbers."""
+    """The page with its numbers as they are declared. Raises UnknownName for an unknown NAME."""
     return _BLOCK.sub(lambda block: block[1] + numbers(block[2]) + block[3], text)
 
 
 def named(text: str) -> list[str]:
-    """Whose numbers stand in a page."""
+    """The NAMEs of the tables in a page."""
     return [block[2] for block in _BLOCK.finditer(text)]
 
 
 def declared() -> dict[str, Sequence[Measure[Any]]]:
-    """Tables and kinds of run -> their numbers; of a kind those that it does not share."""
+    """Tables and kinds of run -> their numbers; for a kind only its own."""
     shared = common.measures()
     found: dict[str, Sequence[Measure[Any]]] = {"main": shared, "overall": OVERALL}
     for kind in registry.names("boards"):
@@ -48,7 +48,7 @@ def declared() -> dict[str, Sequence[Measure[Any]]]:
 
 
 def numbers(name: str) -> str:
-    """A row for each number that has a meaning of its own."""
+    """A table with a row for each number that has a meaning."""
     known = declared()
     if name not in known:
         raise UnknownName("table", name, known)

@@ -1,4 +1,4 @@
-"""The table of ``harness bench --trainers``: on the screen, or as the Markdown of a page."""
+"""The table of ``harness bench --trainers``, for the screen or as Markdown."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HEADINGS = (
     "held, MiB",
     "allocated, MiB",
 )
-"""Behind each figure but the third, in brackets, what multiple of DARTS's it is."""
+"""The headings; every figure but the third has the multiple of DARTS's in brackets."""
 
 _MIB = 2**20
 _LEAST_END = 0.5e-3
-"""Seconds; an epoch's end that takes less is none."""
+"""Seconds; a shorter end of an epoch is left blank."""
 
 
 def rows(costs: Iterable[TrainerCost]) -> list[list[str]]:
@@ -34,12 +34,12 @@ def rows(costs: Iterable[TrainerCost]) -> list[list[str]]:
 
 
 def notes(costs: Iterable[TrainerCost]) -> list[str]:
-    """Why trainers have no figures."""
+    """The reasons why trainers lack figures."""
     return [f"{cost.name}: {cost.note}" for cost in costs if cost.note]
 
 
 def markdown(costs: Sequence[TrainerCost]) -> str:
-    """The table as docs/methods-cost.md has it; columns that are blank throughout are left out."""
+    """The table of docs/methods-cost.md; columns that are blank throughout are left out."""
     headings, cells = filled(costs)
     lines = [headings, ["---"] * len(headings), *cells]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -47,7 +47,7 @@ def markdown(costs: Sequence[TrainerCost]) -> str:
 
 
 def filled(costs: Sequence[TrainerCost]) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells without the columns that no trainer has a figure in."""
+    """Headings and cells without the columns that are blank for all trainers."""
     found = rows(costs)
     columns = [at for at in range(len(HEADINGS)) if any(row[at] for row in found)]
     return [HEADINGS[at] for at in columns], [[row[at] for at in columns] for row in found]
@@ -80,5 +80,5 @@ def _relative(text: str, times: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, and thousands whole."""
+    """A number with three significant digits; thousands are whole."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

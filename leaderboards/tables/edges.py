@@ -1,4 +1,4 @@
-"""Edge by edge: how a method's scores of operations agree with what a table knows of them."""
+"""Agreement of a method's scores of operations with a benchmark table, edge by edge."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from leaderboards.tables.section_table import SectionTable
 
 @dataclass(frozen=True)
 class ScoredEdge:
-    """One edge, as the runs of a method scored its operations.
+    """A method's scores of the operations of one edge, over its runs.
 
-    taus: of the runs where it is defined. best: the operation that the table knows as the best.
+    taus: of the runs where it is defined. best: the best operation by the table.
     picks: for each run, whether its highest score is that operation's.
     """
 
@@ -35,7 +35,7 @@ class ScoredEdge:
 
 
 def _edges(context: Context) -> Iterator[ScoredEdge]:
-    """A row for each method and edge, of the runs whose answers a table knows.
+    """A row for each method and edge, of the runs whose answers are in a table.
 
     Kendall's tau-b is that of the selection's scores with the table's best answer among the
     architectures with the operation on the edge, as in Figures 6 to 14 of IT-NAS.
@@ -68,7 +68,7 @@ def _of_method(runs: MethodRuns, space: AnySupernetSpace, best: Scores) -> Itera
 
 
 def _scores(record: RunRecord, space: AnySupernetSpace) -> Scores | None:
-    """The selection's scores, which a record keeps as lists with null for what has none."""
+    """The selection's scores, which a record keeps as lists with null for missing ones."""
     kept = record.details.get("scores")
     if kept is None:
         return None
@@ -78,7 +78,7 @@ def _scores(record: RunRecord, space: AnySupernetSpace) -> Scores | None:
 
 
 def _highest(values: NDArray[np.float64]) -> int | None:
-    """None where there is no value."""
+    """The index of the highest value; None without values."""
     return None if np.isnan(values).all() else int(np.nanargmax(values))
 
 

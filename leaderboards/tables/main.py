@@ -61,12 +61,12 @@ OVERALL: tuple[Measure[Overall], ...] = (
 
 
 def main_views(board: Leaderboard) -> list[View]:
-    """One table a section, ranked by the mean of its answer."""
+    """A table for each section, ranked by the mean of its answer."""
     return [_section_view(section) for section in board.sections]
 
 
 def overall_views(board: Leaderboard) -> list[View]:
-    """The mean rank over tasks, blank for a label that lacks a planned run; or no table."""
+    """The mean rank over tasks, blank for labels with missing runs; or no table."""
     if not board.overall:
         return []
     notes = [
@@ -116,7 +116,7 @@ def _findings(section: Section) -> list[str]:
 
 
 def _of_the_table(facts: TableFacts) -> list[str]:
-    """What the whole table says: optimum, average, and how well the signal ranks."""
+    """Facts of the whole benchmark table: optimum, average, and how well the signal ranks."""
     lines = [
         f"{facts.zero} {facts.optimum:.2f}, average architecture {facts.average:.2f} "
         f"± {facts.deviation:.2f}"

@@ -1,4 +1,4 @@
-"""Everything that runs measured beside their answers, such as margins and shares of skips."""
+"""All measurements of runs besides their answers, such as margins and shares of skips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leaderboards.tables.section_table import SectionTable
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the runs of a method measured under one name, shape (runs that have it,)."""
+    """The values of one measurement in a method's runs, shape (runs that have it,)."""
 
     label: str
     name: str

@@ -1,4 +1,4 @@
-"""Every pair of methods: how far apart, by which test, and how many seeds would decide it."""
+"""Every pair of methods: its difference, the test, and how many seeds would decide it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leaderboards.tables.section_table import SectionTable
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """Two methods, compared; seed -> answer of each."""
+    """Two compared methods, with seed -> answer of each."""
 
     compared: PairwiseComparison
     first: Mapping[int, float]
@@ -23,7 +23,7 @@ class ComparedPair:
 
     @property
     def seeds_needed(self) -> int | None:
-        """None where the two are not paired by seed."""
+        """The estimate of the seeds needed; None if the two are not paired by seed."""
         if self.compared.test != "wilcoxon":
             return None
         shared = sorted(self.first.keys() & self.second.keys())
@@ -33,7 +33,7 @@ class ComparedPair:
 
 
 def _pairs(context: Context) -> Iterator[ComparedPair]:
-    """One row a pair, p values corrected over all of them."""
+    """A row for each pair, with p values corrected over all pairs."""
     name = context.answer.name
     answers = {runs.label: by_seed(runs, name) for runs in context.group.methods if runs.done}
     for pair in comparisons(context):

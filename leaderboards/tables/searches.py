@@ -27,12 +27,12 @@ class SearchEpoch:
     space: AnySupernetSpace
 
     def mean(self, name: str) -> float | None:
-        """Of a note of the logs; None unless every run has it."""
+        """The mean of a logged value; None unless every run has it."""
         return _mean([log[name][self.epoch] for log in self.logs])
 
     @property
     def skips(self) -> float | None:
-        """Percent."""
+        """The share of skip connections, percent."""
         found = [log["architectures"][self.epoch] for log in self.logs]
         return _mean([100.0 * self.space.share_of_skips(self.space.parse(each)) for each in found])
 
@@ -60,7 +60,7 @@ def _of_method(runs: MethodRuns, space: AnySupernetSpace) -> Iterator[SearchEpoc
 
 
 _NOW_AND_THEN = ("valid_accuracy", "eigenvalue")
-"""What is measured after some epochs only."""
+"""The values that are measured after some epochs only."""
 
 
 def _log(record: RunRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A table that is about one section: what it measures, of which rows. Loaded by name."""
+"""Tables about one section, declared by their measures and rows, and loaded by name."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, kw_only=True)
 class SectionTable(Generic[S]):
-    """One table a section.
+    """A kind of table that each section has one of.
 
-    rows: what stands behind each row, in their order. notes: the lines below. about: what the
-    title says behind the section's. words: of the section, for the heads. by_answer: whether it
-    depends on what the runs are judged by. detailed: whether it needs the details of the records,
+    rows: the objects of the rows, in their order. notes: the lines below. about: the title's part
+    after the section's. words: of the section, for the heads. by_answer: whether it depends on the
+    answer. detailed: whether it needs the details of the records,
     which a store reads only when asked.
     """
 
@@ -34,7 +34,7 @@ class SectionTable(Generic[S]):
     detailed: bool = False
 
     def view(self, context: Context, captions: Sequence[str], *, shown: bool) -> View:
-        """The table, without a row where the kind of run does not take part in it."""
+        """The table; without rows if the kind of run does not take part in it."""
         where = context.where
         about = where.title if self.by_answer else where.task.name
         found = self.rows(context) if shown else ()
@@ -49,7 +49,7 @@ class SectionTable(Generic[S]):
 
 
 def load(name: str, reference: str) -> SectionTable[Any]:
-    """The table of a ``module:NAME``. Raises HarnessError where there is no such table."""
+    """The table of a ``module:NAME``. Raises HarnessError if it does not exist."""
     try:
         table = EntryPoint(name, reference, "tables").load()
     except (ImportError, AttributeError) as error:

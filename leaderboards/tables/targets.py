@@ -1,4 +1,4 @@
-"""What it costs to reach an answer that few architectures of the table exceed."""
+"""The cost of reaching an answer that few architectures of the table exceed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Reached:
-    """What it cost the runs of a method to reach a target."""
+    """The costs of a method's runs until they reached a target."""
 
     target: Target
     runs: MethodRuns
@@ -38,7 +38,7 @@ class Reached:
 
 
 def _targets(context: Context) -> list[Target]:
-    """The easiest first; none where the table is not at hand."""
+    """The targets, the easiest first; none if the table is not available."""
     if context.everyone is None:
         return []
     sign = context.objective.sign

@@ -12,14 +12,14 @@ from leaderboards.pages.view import View
 
 @dataclass(frozen=True)
 class OverTasks:
-    """One method in every section, None where it has no row; by the sections' places."""
+    """A method's rows in all sections, in their order; None where it lacks one."""
 
     label: str
     sections: Sequence[Section]
     rows: Sequence[Row | None]
 
     def error(self, place: int) -> str | None:
-        """Mean and deviation over seeds, and how many those are where some are missing."""
+        """Mean and deviation over seeds, and the number of seeds if some are missing."""
         row = self.rows[place]
         error = row.number("error") if row else None
         if row is None or error is None:
@@ -33,23 +33,23 @@ class OverTasks:
         return text
 
     def skips(self, place: int) -> float | None:
-        """Percent."""
+        """The share of skip connections, percent."""
         row = self.rows[place]
         return row.number("skips") if row else None
 
     @property
     def mean(self) -> float | None:
-        """Of the errors; None unless the row is whole in every task."""
+        """The mean of the errors; None unless the row is whole in every task."""
         errors = [row.number("error") for row in self.rows if row and row.whole]
         known = [error for error in errors if error is not None]
         return sum(known) / len(known) if len(known) == len(self.sections) else None
 
 
 def task_views(sections: Sequence[Section]) -> list[View]:
-    """A row a method, a column a task, or no table of fewer than two tasks.
+    """A row for each method, a column for each task, or no table with fewer than two tasks.
 
-    A cell is the test error, mean and deviation over seeds, percent, and how many percent of the
-    operations that were selected are skip connections.
+    A cell has the test error, mean and deviation over seeds, percent, and the percent of skip
+    connections among the selected operations.
     """
     if len(sections) < 2:
         return []
