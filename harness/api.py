@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.executors.claims import Work
-from harness.executors.parts import Listener, Tally, do_parts
+from harness.executors.parts import Listener, RunTally, do_parts
 from harness.records.record import RunRecord
 from harness.records.store import RunStore
 from harness.resources import Workshop
@@ -60,7 +60,7 @@ def run(
     retry_failed: bool = False,
     resources: Workshop | None = None,
     listener: Listener | None = None,
-) -> Tally:
+) -> RunTally:
     """Do the runs of a plan that a store lacks; each is stored as soon as it is done.
 
     A run that fails is stored with its reason, and the others go on. store: a file, or an open

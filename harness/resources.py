@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.datasets import ImageDataset
 
-Report = Callable[[str, float], None]
+Reporter = Callable[[str, float], None]
 """Told what is going on, and which share of it, 0 to 1, is done."""
 
 
@@ -36,7 +36,7 @@ class Workshop:
     device: str = "cpu"
     data: Path | None = None
     artefacts: Path = field(default_factory=lambda: home() / "artefacts")
-    report: Report = silent
+    report: Reporter = silent
 
     def torch_device(self) -> torch.device:
         """The device. Raises HarnessError for one that this machine lacks."""

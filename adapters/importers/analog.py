@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.spaces.nas_bench_201 import OPERATIONS, Cell
+from adapters.spaces.nas_bench_201 import OPERATIONS, NasBench201Cell
 from harness.errors import BadTable
 from harness.tables.files import sha256
 from harness.tables.importing import ImportRequest, refuse_costs, refuse_existing
@@ -116,14 +116,14 @@ def _load(path: Path) -> dict[Any, Any]:
     return content
 
 
-def _accuracies(content: dict[Any, Any], file: str) -> Iterator[tuple[Cell, float]]:
+def _accuracies(content: dict[Any, Any], file: str) -> Iterator[tuple[NasBench201Cell, float]]:
     """Every cell with its accuracy, percent. Raises BadTable for other entries."""
     for key, record in content.items():
         accuracy = getattr(record, "baseline_accuracy", None)
         numbers = isinstance(key, tuple) and len(key) == 6 and all(n in range(5) for n in key)
         if not numbers or not isinstance(accuracy, float) or not 0 <= accuracy <= 100:
             raise BadTable(f"{file}: {str(key)[:60]} is not a cell with an accuracy in percent")
-        yield Cell(tuple(_OPERATIONS[key[place]] for place in _EDGES)), accuracy
+        yield NasBench201Cell(tuple(_OPERATIONS[key[place]] for place in _EDGES)), accuracy
 
 
 IMPORTER = Analog()

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from adapters.files.tfrecord import begins_like_tfrecord, read_records
-from adapters.importers.nas_bench_101_records import Training, hash_of, read_training
+from adapters.importers.nas_bench_101_records import RecordedTraining, hash_of, read_training
 from adapters.importers.nas_bench_101_table import FINAL, HALFWAY, REPEATS, SCHEDULES, SpaceResults
 from adapters.spaces.nas_bench_1shot1.graphs import module_hash
 from harness.errors import BadTable
@@ -68,14 +68,14 @@ class NasBench101:
         )
 
 
-def _check_hash(training: Training) -> None:
+def _check_hash(training: RecordedTraining) -> None:
     """Raise ValueError where the record's hash is not that of its graph."""
     if module_hash(training.graph()) != training.hash:
         raise ValueError(f"{training.hash} is not the hash of the graph")
 
 
 def _take(
-    results: SpaceResults, seen: dict[tuple[int, int], int], row: int, training: Training
+    results: SpaceResults, seen: dict[tuple[int, int], int], row: int, training: RecordedTraining
 ) -> None:
     """Store a training; its seed is its position among those of its cell and schedule."""
     if training.schedule not in SCHEDULES:

@@ -26,14 +26,14 @@ _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
 _FIRST_ACCURACY = 3
 
 
-class Evaluation(NamedTuple):
+class RecordedEvaluation(NamedTuple):
     """A measurement. seconds: of training so far. accuracies: percent, of ``SPLITS``."""
 
     seconds: float
     accuracies: tuple[float, ...]
 
 
-class Training(NamedTuple):
+class RecordedTraining(NamedTuple):
     """One record. ``matrix`` is written row by row, ``operations`` include input and output."""
 
     hash: str
@@ -41,8 +41,8 @@ class Training(NamedTuple):
     matrix: str
     operations: str
     parameters: int
-    halfway: Evaluation
-    final: Evaluation
+    halfway: RecordedEvaluation
+    final: RecordedEvaluation
 
     def graph(self) -> Graph:
         """The cell. Raises ValueError for an invalid matrix or operations."""
@@ -63,10 +63,10 @@ def hash_of(content: bytes) -> str:
     return _fields_of_list(content)[0]
 
 
-def read_training(content: bytes) -> Training:
+def read_training(content: bytes) -> RecordedTraining:
     """Read a record. Raises ValueError for invalid content."""
     module_hash, schedule, matrix, operations, message = _fields_of_list(content)
-    evaluations: list[Evaluation] = []
+    evaluations: list[RecordedEvaluation] = []
     parameters = None
     for number, value in _fields(base64.b64decode(message)):
         if number == 1 and isinstance(value, bytes):
@@ -75,7 +75,7 @@ def read_training(content: bytes) -> Training:
             parameters = value
     if len(evaluations) != 3 or parameters is None:
         raise ValueError(f"{len(evaluations)} evaluations and {parameters} parameters")
-    return Training(
+    return RecordedTraining(
         module_hash, schedule, matrix, operations, parameters, evaluations[1], evaluations[2]
     )
 
@@ -89,14 +89,14 @@ def _fields_of_list(content: bytes) -> tuple[str, int, str, str, str]:
     return one, two, three, four, five
 
 
-def _evaluation(message: bytes) -> Evaluation:
+def _evaluation(message: bytes) -> RecordedEvaluation:
     doubles = {number: value for number, value in _fields(message) if isinstance(value, float)}
     numbers = [doubles.get(_FIRST_ACCURACY + place, math.nan) for place in range(len(SPLITS))]
     # Proto2 writes only fields that were set: a missing one was never measured.
     seconds = doubles.get(2, math.nan)
     if not all(0 <= number <= 1 for number in numbers) or not 0 <= seconds < math.inf:
         raise ValueError(f"accuracies {numbers} in {seconds} seconds")
-    return Evaluation(seconds, tuple(100 * number for number in numbers))
+    return RecordedEvaluation(seconds, tuple(100 * number for number in numbers))
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:

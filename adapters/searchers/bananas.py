@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.searchers.draws import draw_unseen, mutation_of
-from adapters.searchers.ensemble import Ensemble, Shape, Training
+from adapters.searchers.ensemble import Ensemble, EnsembleTraining, Shape
 from harness.errors import UnknownName
 from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.settings import Count, Depth, NotNegative, Whole, Width, setting
@@ -96,7 +96,7 @@ class Bananas:
             return []
         settings = self._settings
         shape = Shape(len(self._features[0]), settings.members, settings.layers, settings.width)
-        training = Training(settings.epochs, settings.batch_size, settings.learning_rate)
+        training = EnsembleTraining(settings.epochs, settings.batch_size, settings.learning_rate)
         errors = 100.0 - np.array(self._validations, dtype=np.float32)
         ensemble = Ensemble(shape, self._rng)
         ensemble.fit(np.stack(self._features), errors, training, self._rng)

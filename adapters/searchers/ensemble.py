@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Singles = NDArray[np.float32]
 
 FIRST_MOMENT, SECOND_MOMENT, EPSILON = 0.9, 0.99, 1e-7
 """Adam's constants in naszilla's ``meta_neural_net.py``; the last is Keras' own default."""
@@ -31,7 +31,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Training:
+class EnsembleTraining:
     """How the networks are trained: Adam on the mean absolute error, in shuffled batches."""
 
     epochs: int
@@ -51,15 +51,15 @@ class Ensemble:
         self._pairs = list(pairwise(sizes))
         self._members = shape.members
         count = sum(shape.members * (fan_in + 1) * fan_out for fan_in, fan_out in self._pairs)
-        self.parameters: Array = np.zeros(count, dtype=np.float32)
-        self.gradient: Array = np.zeros(count, dtype=np.float32)
+        self.parameters: Singles = np.zeros(count, dtype=np.float32)
+        self.gradient: Singles = np.zeros(count, dtype=np.float32)
         self.weights, self.biases = self._views(self.parameters)
         self._weight_gradients, self._bias_gradients = self._views(self.gradient)
         for weight, (fan_in, fan_out) in zip(self.weights, self._pairs, strict=True):
             limit = (6.0 / (fan_in + fan_out)) ** 0.5
             weight[...] = rng.uniform(-limit, limit, size=weight.shape)
 
-    def _views(self, flat: Array) -> tuple[list[Array], list[Array]]:
+    def _views(self, flat: Singles) -> tuple[list[Singles], list[Singles]]:
         """Per layer, shapes (members, fan in, fan out) and (members, 1, fan out)."""
         weights, biases, start = [], [], 0
         for fan_in, fan_out in self._pairs:
@@ -70,7 +70,7 @@ class Ensemble:
             start = end
         return weights, biases
 
-    def _forward(self, inputs: Array) -> list[Array]:
+    def _forward(self, inputs: Singles) -> list[Singles]:
         """What each layer hands on, the inputs first; shapes (members, rows, units)."""
         values = [inputs]
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
@@ -80,7 +80,7 @@ class Ensemble:
         values.append(values[-1] @ self.weights[-1] + self.biases[-1])
         return values
 
-    def backward(self, inputs: Array, targets: Array) -> None:
+    def backward(self, inputs: Singles, targets: Singles) -> None:
         """Set ``gradient`` to that of the members' mean absolute errors on a batch.
 
         inputs: shape (members, rows, features); targets: shape (members, rows, 1).
@@ -97,7 +97,11 @@ class Ensemble:
                 delta *= np.sign(incoming)
 
     def fit(
-        self, inputs: Array, targets: Array, training: Training, rng: np.random.Generator
+        self,
+        inputs: Singles,
+        targets: Singles,
+        training: EnsembleTraining,
+        rng: np.random.Generator,
     ) -> None:
         """Train every member, each in an order of its own.
 
@@ -116,7 +120,7 @@ class Ensemble:
                 step += 1
                 self._adam(first, second, step, training.learning_rate)
 
-    def _adam(self, first: Array, second: Array, step: int, learning_rate: float) -> None:
+    def _adam(self, first: Singles, second: Singles, step: int, learning_rate: float) -> None:
         first *= FIRST_MOMENT
         first += (1.0 - FIRST_MOMENT) * self.gradient
         second *= SECOND_MOMENT
@@ -129,7 +133,7 @@ class Ensemble:
         scale *= learning_rate / (1.0 - FIRST_MOMENT**step)
         self.parameters -= scale
 
-    def predict(self, inputs: Array) -> Array:
+    def predict(self, inputs: Singles) -> Singles:
         """Every member's prediction, shape (members, rows), of inputs of shape (rows, features)."""
-        predicted: Array = self._forward(inputs[None])[-1][..., 0]
+        predicted: Singles = self._forward(inputs[None])[-1][..., 0]
         return predicted

@@ -56,7 +56,7 @@ class PerturbationSettings(ValidationSettings):
 
 
 @dataclass(frozen=True)
-class MagnitudeSettings(PerturbationSettings):
+class ProgressiveMagnitudeSettings(PerturbationSettings):
     """The ablation of Section 6.2."""
 
     operation_rule: OperationRule = setting(
@@ -149,7 +149,7 @@ SELECTOR = SelectorMethod(
 PROGRESSIVE_MAGNITUDE = SelectorMethod(
     summary="DARTS+PT-Mag: operations by magnitude, edge by edge, tuning in between",
     source="Wang et al., ICLR 2021, Section 6.2",
-    settings=MagnitudeSettings,
+    settings=ProgressiveMagnitudeSettings,
     select=select,
     cost="some epochs of tuning between edges; passes over valid for the inputs of nodes alone",
     returns="the trainer's own score of each candidate, at its edge's decision",

@@ -21,7 +21,7 @@ from harness.supernets.decisions import Decisions
 from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, TrainedSupernet, margins
 
-Judge = Callable[[Sequence[Mixture]], Sequence[float]]
+MixtureJudge = Callable[[Sequence[Mixture]], Sequence[float]]
 """How badly the supernet does under each mixture, higher is worse, NaN where that is unknown."""
 
 Rank = Callable[[int, int], NDArray[np.float64]]
@@ -41,7 +41,7 @@ class Projection:
     def __init__(
         self,
         trained: TrainedSupernet,
-        judge: Judge,
+        judge: MixtureJudge,
         *,
         rank: Rank | None = None,
         omit_none: bool = False,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from adapters.table_trainers.flat_networks import BatchNorm, ConvBn, FlatShape
+from adapters.table_trainers.flat_networks import BatchNorm, FlatConvBn, FlatShape
 
 Weights = Mapping[str, NDArray[np.float64]]
 
@@ -33,7 +33,7 @@ class BatchedNetwork(ABC):
     ) -> None:
         self.members, self.weights = len(weights), weights
         self._device, self._dtype, self._pixels = device, dtype, shape.pixels**2
-        self._layers: list[ConvBn] = []
+        self._layers: list[FlatConvBn] = []
         self._stem = self.layer(self.stack("0.weight").flatten(2)[..., None], None)
         head = 2 + shape.cells + 4
         self._weight = self.stack(f"{head}.weight").requires_grad_()
@@ -61,9 +61,9 @@ class BatchedNetwork(ABC):
         x = F.relu(self._norm(x, training=training)).mean(2)
         return torch.baddbmm(self._bias, self._weight, x)
 
-    def layer(self, weight: Tensor, spread: Tensor | None) -> ConvBn:
-        """A convolution with batch norm that is trained with the others; see ``ConvBn``."""
-        layer = ConvBn(weight, spread, self._pixels)
+    def layer(self, weight: Tensor, spread: Tensor | None) -> FlatConvBn:
+        """A convolution with batch norm that is trained with the others; see ``FlatConvBn``."""
+        layer = FlatConvBn(weight, spread, self._pixels)
         self._layers.append(layer)
         return layer
 

@@ -119,7 +119,7 @@ class BatchNorm:
         return scale, self.bias - self.mean * scale
 
 
-class ConvBn:
+class FlatConvBn:
     """Convolution and batch norm of several members, as one batched matrix product.
 
     weight: shape (members, outputs, inputs, taps). ``spread``, shape (taps, pixels * pixels), says

@@ -12,8 +12,8 @@ import click
 from harness import registry
 from harness.errors import HarnessError, UnknownName
 
-Row = dict[str, str]
-Lister = Callable[[], list[Row]]
+Listed = dict[str, str]
+Lister = Callable[[], list[Listed]]
 
 
 @click.command(
@@ -66,7 +66,7 @@ def _count(kind: str, listers: Mapping[str, Lister]) -> int:
     return len(registry.names(kind)) if registered else len(listers[kind]())
 
 
-def _print(title: str, rows: list[Row]) -> None:
+def _print(title: str, rows: list[Listed]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -81,7 +81,7 @@ def _print(title: str, rows: list[Row]) -> None:
     Console().print(table)
 
 
-def _methods() -> list[Row]:
+def _methods() -> list[Listed]:
     from harness.runs.methods import load_method
 
     rows = []
@@ -96,7 +96,7 @@ def _methods() -> list[Row]:
     return rows
 
 
-def _settings(name: str) -> list[Row]:
+def _settings(name: str) -> list[Listed]:
     from harness.runs.methods import kind_of, load_method
 
     method = load_method(name)
@@ -114,7 +114,7 @@ def _settings(name: str) -> list[Row]:
     return rows
 
 
-def _spaces() -> list[Row]:
+def _spaces() -> list[Listed]:
     from harness.spaces import SearchSpace
 
     rows = []
@@ -131,7 +131,7 @@ def _spaces() -> list[Row]:
     return rows
 
 
-def _suites() -> list[Row]:
+def _suites() -> list[Listed]:
     from harness.suites import suite as suites
 
     rows = []
@@ -150,7 +150,7 @@ def _suites() -> list[Row]:
     return rows
 
 
-def _tables() -> list[Row]:
+def _tables() -> list[Listed]:
     from harness.tables import catalog
     from harness.tables.manifest import Manifest
 
@@ -161,7 +161,7 @@ def _tables() -> list[Row]:
     return rows
 
 
-def _registered(kind: str) -> list[Row]:
+def _registered(kind: str) -> list[Listed]:
     rows = []
     for name in registry.names(kind):
         try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.resources import Report
+    from harness.resources import Reporter
 
 
 def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
@@ -39,7 +39,7 @@ def progress_bar(console: Console, *, fields: tuple[str, ...] = ()) -> Progress:
 
 
 @contextmanager
-def reporting() -> Iterator[Report]:
+def reporting() -> Iterator[Reporter]:
     """A bar on standard error, if that is a terminal, for work that reports the share done."""
     from rich.console import Console
     from rich.progress import Progress

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.commands.progress import progress_bar
-from harness.executors.parts import Listener, Tally
+from harness.executors.parts import Listener, RunTally
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ class Bars(Listener):
         if self._bar is not None:
             self._bar.advance(record)
 
-    def ends(self, specs: Sequence[RunSpec], tally: Tally, left: Sequence[RunSpec]) -> None:
+    def ends(self, specs: Sequence[RunSpec], tally: RunTally, left: Sequence[RunSpec]) -> None:
         """The bar is full; the leaderboard of what was done, where more is to come."""
         if self._bar is not None:
             self._bar.stop(full=True)

@@ -32,7 +32,7 @@ from harness.searchers.contract import BlackBoxMethod, SearchContext, Searcher, 
 from harness.spaces import AnySpace, Epochs, SearchSpace
 from harness.tables.table import BenchmarkTable
 
-Objective = Callable[[AnySpace, Trial], float]
+ToyObjective = Callable[[AnySpace, Trial], float]
 """From a trial to its validation accuracy in percent."""
 
 MakeContext = Callable[[int], SearchContext]
@@ -218,7 +218,7 @@ class SearcherConformance:
 def drive(
     searcher: Searcher,
     context: SearchContext,
-    objective: Objective | None = None,
+    objective: ToyObjective | None = None,
     *,
     asks: int,
 ) -> list[Trial]:

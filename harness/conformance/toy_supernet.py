@@ -158,7 +158,7 @@ class ToySupernet(Supernet):
         width = shape.channels
         self.stem = nn.Conv2d(shape.in_channels, width, 1)
         self.cells = nn.ModuleList(
-            _Cell(self.groups[0], width, options, number, shape.resolution)
+            _ToyCell(self.groups[0], width, options, number, shape.resolution)
             for number in range(shape.cells)
         )
         self.head = nn.Linear(width, shape.classes)
@@ -171,7 +171,7 @@ class ToySupernet(Supernet):
         return logits
 
 
-class _Cell(nn.Module):
+class _ToyCell(nn.Module):
     def __init__(
         self,
         group: ChoiceGroup,
@@ -227,7 +227,7 @@ class _None(nn.Module):
         return torch.zeros_like(x)
 
 
-class _Convolution(nn.Module):
+class _ToyConvolution(nn.Module):
     def __init__(self, width: int, options: SupernetOptions) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 1, bias=False)
@@ -242,7 +242,7 @@ class _Convolution(nn.Module):
 
 def _operation(name: str, width: int, options: SupernetOptions) -> nn.Module:
     if name == "conv_1x1":
-        return _Convolution(width, options)
+        return _ToyConvolution(width, options)
     return nn.Identity() if name == "skip_connect" else _None()
 
 

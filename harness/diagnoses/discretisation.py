@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from functools import partial
 from statistics import fmean
 
+from harness import objectives
 from harness.diagnoses.contract import Diagnosis, Findings, FoundTable, FoundValue, Heading
 from harness.diagnoses.discretisation_edges import DiscretisationSettings, Edge, discretised
 from harness.diagnoses.discretisation_picture import draw
 from harness.diagnoses.row import Diagnosed
+from harness.protocols.search import Answer
 
 
 def examine(diagnosed: Diagnosed, settings: DiscretisationSettings) -> Findings:
     """Every operation of every edge, how the opinions on each edge agree, and a picture."""
     found = discretised(diagnosed, settings)
-    answer = diagnosed.spec.task.answers[0].name if diagnosed.table is not None else None
+    answer = diagnosed.spec.task.answers[0] if diagnosed.table is not None else None
     return Findings(
         (operations(found, settings.tuning_epochs, answer), agreement(found)),
         {"discretisation": partial(draw, found)},
@@ -34,7 +36,7 @@ _TAUS = (
 )
 
 
-def operations(found: Sequence[Edge], tuning_epochs: int, answer: str | None) -> FoundTable:
+def operations(found: Sequence[Edge], tuning_epochs: int, answer: Answer | None) -> FoundTable:
     """A row for each operation of each edge. answer: what is looked up in a table."""
     rows = [
         {
@@ -54,7 +56,7 @@ def operations(found: Sequence[Edge], tuning_epochs: int, answer: str | None) ->
         f"alone; epochs of tuning: {tuning_epochs}",
     ]
     if answer is not None:
-        notes.append(f"table: the highest {answer} of an architecture with it there, percent")
+        notes.append(_table_note(answer))
     return FoundTable(
         "discretisation",
         (
@@ -68,6 +70,12 @@ def operations(found: Sequence[Edge], tuning_epochs: int, answer: str | None) ->
         tuple(rows),
         notes=tuple(notes),
     )
+
+
+def _table_note(answer: Answer) -> str:
+    objective = objectives.named(answer.objective)
+    extreme = "highest" if objective.direction == "higher" else "lowest"
+    return f"table: the {extreme} {answer.name} of an architecture with it there, {objective.unit}"
 
 
 def agreement(found: Sequence[Edge]) -> FoundTable:

@@ -13,7 +13,7 @@ from harness.runs import kinds
 
 
 @dataclass(frozen=True)
-class Tally:
+class RunTally:
     """Of the runs of a plan: how many were done before, done now, and how many of these failed."""
 
     before: int
@@ -36,11 +36,11 @@ class Listener:
     def did(self, record: RunRecord) -> None:
         """A run is done and stored."""
 
-    def ends(self, specs: Sequence[RunSpec], tally: Tally, left: Sequence[RunSpec]) -> None:
+    def ends(self, specs: Sequence[RunSpec], tally: RunTally, left: Sequence[RunSpec]) -> None:
         """A part has ended. tally: of this part. left: the runs that are still to be done."""
 
 
-def do_parts(specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener) -> Tally:
+def do_parts(specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener) -> RunTally:
     """Do what a store lacks of these runs: those of quick kinds first, then the others.
 
     Raises HarnessError where a worker process dies, StoreError where the store cannot be written.
@@ -60,7 +60,7 @@ def do_parts(specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Li
         left = [spec for specs in pending[following:] for spec in specs]
         listener.ends(part.specs, did, left)
         done, failed = done + did.done, failed + did.failed
-    return Tally(len(specs) - total, done, failed)
+    return RunTally(len(specs) - total, done, failed)
 
 
 def _by_speed(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[RunSpec]]:
@@ -84,10 +84,10 @@ class _Part:
     def pending(self) -> list[RunSpec]:
         return self._runs.pending()
 
-    def do(self) -> Tally:
+    def do(self) -> RunTally:
         done = failed = 0
         for record in self._runs.do():
             done += 1
             failed += record.status == "failed"
             self._listener.did(record)
-        return Tally(len(self.specs) - done, done, failed)
+        return RunTally(len(self.specs) - done, done, failed)

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.metrics.bootstrap import mean_bounds
-from harness.metrics.checks import same_length, vector
+from harness.metrics.checks import Array, same_length, vector
 
-Array = NDArray[np.float64]
 Steps: TypeAlias = tuple[ArrayLike, ArrayLike]
 
 

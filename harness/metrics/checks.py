@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
+"""Numbers in double precision, of any shape: what metrics take and give."""
 
-def vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
+
+def vector(values: ArrayLike, name: str) -> Array:
     """``values`` as a float64 array of shape (n,). Raises ValueError for NaN and infinity."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
@@ -17,7 +20,7 @@ def vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def same_length(**arrays: NDArray[np.float64]) -> int:
+def same_length(**arrays: Array) -> int:
     """The length that all the arrays share."""
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:

@@ -15,12 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.metrics.checks import vector
+from harness.metrics.checks import Array, vector
 from harness.metrics.ranked_cells import Quantiles, RankedCells
 from harness.metrics.renewal import CostSearch
 from harness.protocols.search import Overrun
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.metrics.checks import same_length, vector
-
-Array = NDArray[np.float64]
+from harness.metrics.checks import Array, same_length, vector
 
 
 @dataclass(frozen=True)

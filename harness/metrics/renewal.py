@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.checks import Array
 from harness.metrics.ranked_cells import RankedCells
 from harness.protocols.search import Overrun
 
-Array = NDArray[np.float64]
 Series = NDArray[np.complex128]
 
 WRAPPED = 1e-6

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from harness.metrics.checks import Array
 
 
 def vote_order(scores: Mapping[str, Sequence[float | None]]) -> NDArray[np.float64]:
@@ -47,14 +47,14 @@ def pairs_ordered_rightly(
     return float(right / pairs) if pairs else None
 
 
-def _ballots(scores: Mapping[str, Sequence[float | None]]) -> list[Floats]:
+def _ballots(scores: Mapping[str, Sequence[float | None]]) -> list[Array]:
     ballots = [np.array(each, dtype=np.float64) for each in scores.values()]  # None becomes NaN
     if not ballots or len({len(ballot) for ballot in ballots}) != 1:
         raise ValueError("a vote needs at least one score, and as many of each")
     return ballots
 
 
-def _margins(ballots: Sequence[Floats], place: int) -> NDArray[np.int64]:
+def _margins(ballots: Sequence[Array], place: int) -> NDArray[np.int64]:
     """How many more voters prefer the architecture at ``place`` to each other one than do not."""
     margins = np.zeros(len(ballots[0]), dtype=np.int64)
     for ballot in ballots:

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.storage.files import append, make_folder
 from harness.storage.locks import locked
 
-Scores = dict[str, float | None]
+ProxyScores = dict[str, float | None]
 """Proxy -> its score, None where that does not exist."""
 
 
@@ -40,9 +40,9 @@ class ScoreJournal:
                 self._append(self._about)
             yield
 
-    def read(self) -> dict[int, Scores]:
+    def read(self) -> dict[int, ProxyScores]:
         """Key of a cell -> its scores. Raises HarnessError for damage and for another study."""
-        found: dict[int, Scores] = {}
+        found: dict[int, ProxyScores] = {}
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
@@ -58,7 +58,7 @@ class ScoreJournal:
                     raise HarnessError(f"{self.path} is of another study; move it away")
         return found
 
-    def append(self, key: int, architecture: str, scores: Scores, seconds: float) -> None:
+    def append(self, key: int, architecture: str, scores: ProxyScores, seconds: float) -> None:
         """Record a cell; when this returns it survives a crash of the machine."""
         self._append(
             {"key": key, "architecture": architecture, "scores": scores, "seconds": seconds}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.bootstrap import Interval, expanded_tail
+from harness.metrics.checks import Array
 from harness.metrics.ranking import kendall_tau, spearman
 from harness.metrics.vote import vote_order
 from harness.randomness.streams import stream
@@ -22,7 +23,6 @@ RESAMPLES = 1000
 
 _LEVEL = 0.95
 
-Floats = NDArray[np.float64]
 Draws = NDArray[np.int64]
 
 
@@ -74,7 +74,7 @@ def _rank(name: str, values: Sequence[float | None], truth: Sequence[float]) -> 
     )
 
 
-def resampled_spearman(x: Floats, y: Floats, draws: Draws) -> Floats:
+def resampled_spearman(x: Array, y: Array, draws: Draws) -> Array:
     """Spearman's correlation of each resample, NaN where one side is constant.
 
     draws: the architectures of each resample, shape (resamples, n). Result: (resamples,).
@@ -87,7 +87,7 @@ def resampled_spearman(x: Floats, y: Floats, draws: Draws) -> Floats:
     return _quotient((first * second).sum(1), (first**2).sum(1), (second**2).sum(1))
 
 
-def resampled_kendall(x: Floats, y: Floats, draws: Draws) -> Floats:
+def resampled_kendall(x: Array, y: Array, draws: Draws) -> Array:
     """Kendall's tau-b of each resample, NaN where one side is constant; shapes as above.
 
     A resample is the count of each architecture, so that concordant and tied pairs of all
@@ -110,14 +110,14 @@ def resampled_kendall(x: Floats, y: Floats, draws: Draws) -> Floats:
 _BLOCK = 256
 
 
-def _quotient(together: Floats, first: Floats, second: Floats) -> Floats:
+def _quotient(together: Array, first: Array, second: Array) -> Array:
     norms = np.sqrt(first) * np.sqrt(second)
     found = np.full(len(together), np.nan)
     np.divide(together, norms, out=found, where=norms > 0)
     return found
 
 
-def _interval(correlations: Floats, n: int) -> Interval | None:
+def _interval(correlations: Array, n: int) -> Interval | None:
     """Percentiles over the resamples whose correlation is defined, tails widened for small n."""
     defined = correlations[~np.isnan(correlations)]
     if n < 2 or len(defined) < RESAMPLES / 2:

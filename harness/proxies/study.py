@@ -19,7 +19,7 @@ from harness.digests import digest
 from harness.errors import HarnessError
 from harness.processes import on_processes
 from harness.proxies.contract import Proxy, ProxyBatch
-from harness.proxies.journal import ScoreJournal, Scores
+from harness.proxies.journal import ProxyScores, ScoreJournal
 from harness.randomness.streams import stream
 from harness.spaces import AnySpace, NetworkShape
 from harness.tables.table import BenchmarkTable
@@ -35,7 +35,7 @@ class Scored(NamedTuple):
     """The scores of an architecture, and the seconds that they took together."""
 
     architecture: Any
-    scores: Scores
+    scores: ProxyScores
     seconds: float
 
 
@@ -162,7 +162,7 @@ def unique_architectures(table: BenchmarkTable, seed: int) -> list[Any]:
     return [found[place] for place in order]
 
 
-class Job(NamedTuple):
+class ScoringJob(NamedTuple):
     """An architecture, and the proxies that it still lacks scores of."""
 
     architecture: Any
@@ -174,7 +174,7 @@ def missing_work(
     journal: ScoreJournal,
     architectures: Iterable[Any],
     proxies: Mapping[str, Proxy],
-) -> list[Job]:
+) -> list[ScoringJob]:
     """The jobs whose scores the journal lacks. Call it inside ``journal.locked()``."""
     held = journal.read()
     jobs = []
@@ -182,12 +182,12 @@ def missing_work(
         known = held.get(study.space.key(architecture), {})
         lacking = {name: proxy for name, proxy in proxies.items() if name not in known}
         if lacking:
-            jobs.append(Job(architecture, lacking))
+            jobs.append(ScoringJob(architecture, lacking))
     return jobs
 
 
 def score_all(
-    study: ProxyStudy, journal: ScoreJournal, work: Sequence[Job], *, workers: int
+    study: ProxyStudy, journal: ScoreJournal, work: Sequence[ScoringJob], *, workers: int
 ) -> Iterator[Scored]:
     """Score architectures; yield each after it is recorded in the journal.
 
@@ -200,7 +200,7 @@ def score_all(
         yield scored
 
 
-def _scored(study: ProxyStudy, work: Sequence[Job], workers: int) -> Iterator[Scored]:
+def _scored(study: ProxyStudy, work: Sequence[ScoringJob], workers: int) -> Iterator[Scored]:
     if workers == 1 or len(work) < 2:
         for job in work:
             yield study.score(*job)
@@ -210,7 +210,7 @@ def _scored(study: ProxyStudy, work: Sequence[Job], workers: int) -> Iterator[Sc
             yield scored
 
 
-def _score_in_worker(study: ProxyStudy, job: Job) -> Scored:
+def _score_in_worker(study: ProxyStudy, job: ScoringJob) -> Scored:
     import torch
 
     # The workers share the cores.

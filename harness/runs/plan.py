@@ -38,7 +38,7 @@ class Plan:
 
 
 @dataclass
-class _Found:
+class _PlanSoFar:
     """What is planned so far. tasks: the names of all that the suite has, picked or not."""
 
     specs: list[RunSpec] = field(default_factory=list)
@@ -71,7 +71,7 @@ def make_plan(
             f"suite {suite.name}: no {' or '.join(headings())} takes part in profile {profile}"
         )
     by_kind = _by_kind(suite, profile, methods)
-    found = _Found()
+    found = _PlanSoFar()
     for kind in kinds.in_order(present):
         taken = by_kind.get(kind.name, [])
         entries, notes = fallbacks.resolved(suite, suite.entries(kind.name, profile), open_table)
@@ -86,7 +86,7 @@ def make_plan(
     return Plan(suite.name, profile, tuple(found.specs), tuple(dict.fromkeys(found.notes)))
 
 
-def _plan_entry(kind: AnyRunKind, request: Request[SectionEntry], found: _Found) -> None:
+def _plan_entry(kind: AnyRunKind, request: Request[SectionEntry], found: _PlanSoFar) -> None:
     tasks = kind.tasks(request.entry)
     found.tasks.update(tasks)
     if not request.methods or not any(map(request.picks, tasks)):

@@ -14,7 +14,7 @@ from harness import registry
 from harness.digests import digest
 from harness.protocols.frame import Frame
 from harness.randomness.on_torch import Streams, torch_seeded
-from harness.resources import Report
+from harness.resources import Reporter
 from harness.spaces import NetworkShape
 from harness.storage.artefacts import Artefact, Checkpoints
 from harness.supernets.data import SeedBatches, SupernetData
@@ -100,7 +100,7 @@ class Trained:
 
 
 def train_supernet(
-    recipe: SupernetRecipe, data: SupernetData, device: torch.device, root: Path, report: Report
+    recipe: SupernetRecipe, data: SupernetData, device: torch.device, root: Path, report: Reporter
 ) -> Trained:
     """The supernet of ``recipe``: read where it was trained before, else trained, or gone on with.
 
@@ -161,7 +161,7 @@ def _take_up(trained: Trained, state: dict[str, Any]) -> int:
 
 
 def _train(
-    trained: Trained, done: int, data: SupernetData, artefact: Artefact, report: Report
+    trained: Trained, done: int, data: SupernetData, artefact: Artefact, report: Reporter
 ) -> Trained:
     recipe, trainer = trained.recipe, trained.trainer
     name = f"{recipe.trainer} on {recipe.space}, seed {recipe.seed},"

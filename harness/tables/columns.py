@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from harness.errors import MissingCell
 from harness.spaces import Epochs
 from harness.tables.files import Block, open_array
-from harness.tables.manifest import BlockEntry, BlockId, CostEntry, Manifest, Seed
-from harness.tables.missing import Cell, no_such_cell, no_such_cost, no_value
+from harness.tables.manifest import BlockEntry, BlockId, Manifest, ManifestCost, Seed
+from harness.tables.missing import TableCell, no_such_cell, no_such_cost, no_value
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class Columns:
             column = self.costs[quantity, dataset] = _column(self._cost_array(entry))
         return column
 
-    def seeds(self, cell: Cell) -> tuple[int, ...]:
+    def seeds(self, cell: TableCell) -> tuple[int, ...]:
         """The single seeds of the cell's place and epochs, ascending."""
         held = (block.seed for block in self.about(*cell[:3]) if cell.epochs in block.fidelities)
         return tuple(sorted(seed for seed in held if isinstance(seed, int)))
@@ -77,13 +77,13 @@ class Columns:
         place = (metric, dataset, split)
         return (block for block in self._manifest.blocks if block.id[:3] == place)
 
-    def entry(self, cell: Cell) -> BlockEntry | None:
+    def entry(self, cell: TableCell) -> BlockEntry | None:
         """The stored block that answers the cell, where one does."""
         metric, dataset, split, (trained, schedule), seed = cell
         entry = self._entries.get(BlockId(metric, dataset, split, schedule, cast("Seed", seed)))
         return entry if entry is not None and trained in entry.epochs else None
 
-    def lacks(self, cell: Cell, row: int, who: str) -> MissingCell:
+    def lacks(self, cell: TableCell, row: int, who: str) -> MissingCell:
         """The error for a row that has no value in a cell that others have."""
         seeds = self.seeds(cell)
         stored = self.entry(cell._replace(seed="mean")) is not None
@@ -104,7 +104,7 @@ class Columns:
             self._cost_array(cost)
         return len(self._manifest.blocks) + len(self._manifest.costs)
 
-    def _values(self, cell: Cell) -> Floats:
+    def _values(self, cell: TableCell) -> Floats:
         entry = self.entry(cell)
         if entry is not None:
             block = self._blocks.get(entry.file)
@@ -126,7 +126,7 @@ class Columns:
             table=self._manifest.name,
         )
 
-    def _cost_array(self, entry: CostEntry) -> NDArray[Any]:
+    def _cost_array(self, entry: ManifestCost) -> NDArray[Any]:
         return open_array(
             self._folder / entry.file,
             digest=entry.sha256,
@@ -136,10 +136,12 @@ class Columns:
         )
 
 
-def make_cell(metric: str, dataset: str, split: str, epochs: int | Epochs, seed: int | str) -> Cell:
+def make_cell(
+    metric: str, dataset: str, split: str, epochs: int | Epochs, seed: int | str
+) -> TableCell:
     """The cell that a query's arguments name; plain epochs mean a schedule run to its end."""
     fidelity = epochs if isinstance(epochs, Epochs) else Epochs.full(int(epochs))
-    return Cell(metric, dataset, split, fidelity, seed)
+    return TableCell(metric, dataset, split, fidelity, seed)
 
 
 def _mean(runs: NDArray[np.float64], *, over_all: bool) -> NDArray[np.float64]:

@@ -81,7 +81,7 @@ class BlockEntry:
 
 
 @dataclass(frozen=True)
-class CostEntry:
+class ManifestCost:
     """One cost block: a file of shape (rows,), in the unit of ``QUANTITIES``."""
 
     quantity: str
@@ -136,7 +136,7 @@ class Manifest:
     rows: int
     files: Mapping[str, str]
     blocks: tuple[BlockEntry, ...]
-    costs: tuple[CostEntry, ...]
+    costs: tuple[ManifestCost, ...]
 
     @property
     def name(self) -> str:
@@ -157,7 +157,7 @@ class Manifest:
         """The checksum without what ``MEASURED`` names: equal where two builds trained the same."""
         return self._checksum([cost for cost in self.costs if cost.quantity not in MEASURED])
 
-    def _checksum(self, costs: Iterable[CostEntry]) -> str:
+    def _checksum(self, costs: Iterable[ManifestCost]) -> str:
         blocks = sorted(
             [*(str(part) for part in block.id), ",".join(map(str, block.epochs)), block.sha256]
             for block in self.blocks
@@ -209,7 +209,7 @@ class Manifest:
         blocks = tuple(
             BlockEntry(**{**block, "epochs": tuple(block["epochs"])}) for block in content["blocks"]
         )
-        costs = tuple(CostEntry(**cost) for cost in content["costs"])
+        costs = tuple(ManifestCost(**cost) for cost in content["costs"])
         for file in [*(block.file for block in blocks), *(cost.file for cost in costs)]:
             if not re.fullmatch(r"blocks/\d+\.npy", file):
                 raise ValueError(f"block file {file!r}")

@@ -11,7 +11,7 @@ from harness.spaces import Epochs
 from harness.tables.manifest import BlockEntry, Manifest
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A query without its architecture."""
 
     metric: str
@@ -26,7 +26,7 @@ class Cell(NamedTuple):
         return f"{self.metric} on {where} after {self.epochs} epochs, {seed}"
 
 
-def no_such_cell(manifest: Manifest, cell: Cell) -> MissingCell:
+def no_such_cell(manifest: Manifest, cell: TableCell) -> MissingCell:
     """The error for a cell that the table holds for no architecture."""
     table = f"table {manifest.name}"
     blocks: Sequence[BlockEntry] = manifest.blocks
@@ -53,7 +53,7 @@ def no_such_cell(manifest: Manifest, cell: Cell) -> MissingCell:
 
 
 def no_value(
-    table: str, cell: Cell, who: str, present: Sequence[int | str], needed: Sequence[int]
+    table: str, cell: TableCell, who: str, present: Sequence[int | str], needed: Sequence[int]
 ) -> MissingCell:
     """The error for an architecture without a value in a cell that others have.
 

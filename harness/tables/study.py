@@ -12,14 +12,12 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.metrics.checks import Array
 from harness.metrics.noise import NoiseCeiling, noise_ceiling
 from harness.metrics.ranking import best_of_top, kendall_tau, precision_at, spearman
 from harness.spaces import Epochs
 from harness.tables.table import BenchmarkTable
-
-Array = NDArray[np.float64]
 
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 """The quantiles that are shown, in percent."""

@@ -17,7 +17,7 @@ from harness.spaces import AnySpace, Epochs
 from harness.tables.columns import Columns, Floats, make_cell
 from harness.tables.files import open_array
 from harness.tables.manifest import ARCHITECTURES, KEYS, ROWS, Manifest
-from harness.tables.missing import Cell, in_order
+from harness.tables.missing import TableCell, in_order
 
 Missing = Literal["raise", "nan"]
 
@@ -240,7 +240,7 @@ class BenchmarkTable:
         pairs = zip(self._rows.tolist(), self.architectures(), strict=True)
         return dict(reversed(list(pairs)))
 
-    def _lacks(self, cell: Cell, rows: Any) -> MissingCell:
+    def _lacks(self, cell: TableCell, rows: Any) -> MissingCell:
         return self._columns.lacks(cell, int(rows[0]), self._who(rows))
 
     def _lacks_cost(self, quantity: str, dataset: str, rows: Any) -> MissingCell:

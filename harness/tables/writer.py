@@ -26,8 +26,8 @@ from harness.tables.manifest import (
     ROWS,
     BlockEntry,
     BlockId,
-    CostEntry,
     Manifest,
+    ManifestCost,
     Seed,
     TableInfo,
     check_name,
@@ -181,9 +181,9 @@ class TableWriter:
         view: NDArray[Any] = array.view(np.ndarray)
         return view
 
-    def _entries(self) -> tuple[list[BlockEntry], list[CostEntry]]:
+    def _entries(self) -> tuple[list[BlockEntry], list[ManifestCost]]:
         blocks: list[BlockEntry] = []
-        costs: list[CostEntry] = []
+        costs: list[ManifestCost] = []
         for identity, (file, epochs, array) in self._pending.items():
             path = self._table.content / file
             if all(np.isnan(row).all() for row in np.atleast_2d(array)):
@@ -198,7 +198,7 @@ class TableWriter:
                     )
                 )
             else:
-                costs.append(CostEntry(*identity, file=file, dtype=dtype, sha256=sha256(path)))
+                costs.append(ManifestCost(*identity, file=file, dtype=dtype, sha256=sha256(path)))
         return blocks, costs
 
     def _refuse_overwriting(self) -> None:

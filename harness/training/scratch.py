@@ -24,7 +24,7 @@ from harness.protocols.evaluation import EvaluationProtocol
 from harness.provenance import of_process
 from harness.randomness.on_torch import Streams, repeatable, torch_seeded
 from harness.randomness.streams import stream
-from harness.resources import Report, dataset_digest, silent
+from harness.resources import Reporter, dataset_digest, silent
 from harness.spaces import AnySpace, NetworkShape, SearchSpace
 from harness.storage.artefacts import Artefact, Checkpoints
 from harness.training import evaluation
@@ -131,7 +131,7 @@ def train_architecture(
     dataset: ImageDataset,
     device: torch.device,
     root: Path,
-    report: Report = silent,
+    report: Reporter = silent,
 ) -> TrainedResult:
     """The result of ``request``: read where it was trained before, else trained, or gone on with.
 
@@ -155,7 +155,7 @@ def _train(
     dataset: ImageDataset,
     device: torch.device,
     artefact: Artefact,
-    report: Report,
+    report: Reporter,
 ) -> TrainedResult:
     training = Training(request, dataset, device)
     state = artefact.load(device)

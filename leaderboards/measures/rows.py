@@ -8,17 +8,15 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics.bootstrap import mean_bounds
+from harness.metrics.checks import Array
 from harness.metrics.statistics import PairwiseComparison, compare
 from leaderboards.measures.measure import Measure, values
 from leaderboards.model import Row
 from leaderboards.published.numbers import Published, beside
 from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
-
-Array = NDArray[np.float64]
 
 LEVEL = 0.95
 RESAMPLES = 2000

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.metrics.checks import Array
 from harness.records.record import RunRecord
 from harness.tables.table import BenchmarkTable
-from leaderboards.plots.lines import Array, LineInfo, PanelInfo, PlotInfo
+from leaderboards.plots.lines import LineInfo, PanelInfo, PlotInfo
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context, contexts
 from leaderboards.sections.curves import MethodCurve, SectionCurves, at_costs, cost_grid

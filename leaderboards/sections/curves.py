@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics.anytime import AnytimeSummary, common_grid, on_grid, summary
+from harness.metrics.checks import Array
 from harness.metrics.random_search import ExactCurve
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
-
-Array = NDArray[np.float64]
 
 RESAMPLES = 1000
 

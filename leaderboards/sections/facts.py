@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness import objectives
 from harness.errors import MissingCell
+from harness.metrics.checks import Array
 from harness.metrics.noise import noise_ceiling
 from harness.metrics.ranking import Correlation, kendall_tau, precision_at, spearman
 from harness.metrics.regret import Zero, optimum_mean
@@ -17,8 +17,6 @@ from harness.protocols.search import Answer, Signal
 from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 from leaderboards.model import SignalQuality, TableFacts
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

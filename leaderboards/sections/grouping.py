@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.checks import Array
 from harness.protocols.search import Answer
 from harness.records.record import RunRecord
 from harness.records.spec import RunSpec
@@ -17,7 +18,6 @@ from harness.records.spec import RunSpec
 if TYPE_CHECKING:
     from harness.protocols.contract import RunProtocol
 
-Array = NDArray[np.float64]
 
 NO_EVALUATION = "no evaluation finished within the budget"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.metrics.checks import Array
 from harness.metrics.random_search import (
     ExactCurve,
     ExactFinal,
@@ -18,8 +18,6 @@ from harness.metrics.random_search import (
 from harness.protocols.search import SearchProtocol
 from harness.tables.table import BenchmarkTable
 from leaderboards.sections.facts import Population
-
-Array = NDArray[np.float64]
 
 LABEL = "random search, exact"
 

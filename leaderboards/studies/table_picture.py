@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.tables.study import Array, final_places, is_test, population, runs
+from harness.metrics.checks import Array
+from harness.tables.study import final_places, is_test, population, runs
 from harness.tables.table import BenchmarkTable
 
 

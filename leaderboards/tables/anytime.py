@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness.metrics.anytime import AnytimeSummary
+from harness.metrics.checks import Array
 from leaderboards.measures.common import ANSWER
 from leaderboards.measures.measure import Measure, label
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
-from leaderboards.sections.curves import Array, SectionCurves, at_costs, cost_grid, known, notes
+from leaderboards.sections.curves import SectionCurves, at_costs, cost_grid, known, notes
 from leaderboards.tables.section_table import SectionTable
 
 POINTS = 20

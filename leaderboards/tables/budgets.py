@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from harness.metrics.anytime import AnytimeSummary
+from harness.metrics.checks import Array
 from leaderboards.measures.common import ANSWER
 from leaderboards.measures.measure import Measure, label
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
-from leaderboards.sections.curves import Array, at_costs, known, notes, shares_of_budget
+from leaderboards.sections.curves import at_costs, known, notes, shares_of_budget
 from leaderboards.tables.section_table import SectionTable
 
 SHARES = (0.1, 0.25, 0.5, 1.0)

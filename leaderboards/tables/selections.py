@@ -19,7 +19,7 @@ from leaderboards.sections.context import Context
 from leaderboards.sections.grouping import MethodRuns
 from leaderboards.tables.section_table import SectionTable
 
-Decisions = tuple[int, ...]
+DecidedRows = tuple[int, ...]
 """What makes an architecture, such as the operation of each edge."""
 
 
@@ -28,7 +28,7 @@ class Selected:
     """What the runs of one row selected, and what it is worth, by seed."""
 
     runs: MethodRuns
-    decisions: Mapping[int, Decisions]
+    decisions: Mapping[int, DecidedRows]
     answers: Mapping[int, float]
 
 
@@ -40,7 +40,7 @@ class Beside:
     default: Selected | None
 
     @property
-    def between_seeds(self) -> Sequence[tuple[Decisions, Decisions]]:
+    def between_seeds(self) -> Sequence[tuple[DecidedRows, DecidedRows]]:
         """Every two selections of the row."""
         return list(combinations(self.own.decisions.values(), 2))
 
@@ -52,7 +52,7 @@ class Beside:
         return sorted(self.own.decisions.keys() & self.default.decisions.keys())
 
     @property
-    def from_default(self) -> Sequence[tuple[Decisions, Decisions]]:
+    def from_default(self) -> Sequence[tuple[DecidedRows, DecidedRows]]:
         """The selections of both rows at the same seed."""
         if self.default is None:
             return []
@@ -81,13 +81,13 @@ def _of_runs(runs: MethodRuns, space: AnySpace, context: Context) -> Selected:
     return Selected(runs, decisions, by_seed(runs, context.answer.name))
 
 
-def _decisions(record: RunRecord, space: AnySpace) -> Decisions:
+def _decisions(record: RunRecord, space: AnySpace) -> DecidedRows:
     if record.trajectory is None:
         raise TypeError(f"run {record.spec.identity} did not finish")
     return tuple(space.to_decisions(space.parse(record.trajectory.architectures[-1])))
 
 
-def _percent(pairs: Sequence[tuple[Decisions, Decisions]]) -> float | None:
+def _percent(pairs: Sequence[tuple[DecidedRows, DecidedRows]]) -> float | None:
     """Of all decisions those that differ; None where there is no pair."""
     if not pairs:
         return None

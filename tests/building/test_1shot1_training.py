@@ -14,9 +14,9 @@ from adapters.spaces.nas_bench_1shot1 import (
     OPERATIONS,
     SPACE_1,
     SPACE_2,
-    Cell,
     Graph,
     NasBench1Shot1,
+    NasBench1Shot1Cell,
     graph_of,
 )
 from adapters.spaces.nas_bench_1shot1.graphs import module_hash, vertex_channels
@@ -37,13 +37,13 @@ BOTH_ENDS = ((0,), (1,), (1, 2), (0, 2), (2, 3, 4))
 """Parents in space 2: three vertices share the output's channels, the last has one less."""
 
 CELLS = [
-    *(Cell(BOTH_ENDS, operations) for operations in (
+    *(NasBench1Shot1Cell(BOTH_ENDS, operations) for operations in (
         (CONV3, CONV1, POOL, CONV3),
         (CONV1, POOL, CONV3, CONV3),
         (POOL, POOL, POOL, POOL),
     )),
-    Cell(((0,), (1,), (0, 2), (1, 3), (0, 2, 4)), (CONV1, CONV3, POOL, CONV1)),
-    Cell(((0,), (0,), (0, 1), (0, 1), (0, 1, 2)), (CONV3, CONV3, CONV1, CONV1)),
+    NasBench1Shot1Cell(((0,), (1,), (0, 2), (1, 3), (0, 2, 4)), (CONV1, CONV3, POOL, CONV1)),
+    NasBench1Shot1Cell(((0,), (0,), (0, 1), (0, 1), (0, 1, 2)), (CONV3, CONV3, CONV1, CONV1)),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell
 from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.nas_bench_201 import trainer
 from adapters.table_trainers.nas_bench_201.plain import initial_weights, plain_network
@@ -38,7 +38,7 @@ def digits() -> ImageDataset:
 
 
 def trained_alone(
-    cell: Cell, seed: int, dataset: ImageDataset
+    cell: NasBench201Cell, seed: int, dataset: ImageDataset
 ) -> tuple[list[list[float]], list[list[float]]]:
     shape = FlatShape.of(SHORT, dataset)
     weights = initial_weights(cell, shape, stream("initial weights", seed, str(cell)))
@@ -75,7 +75,7 @@ def test_member_that_breaks_is_told_and_harms_no_other(
     digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(
-        cell: Cell, shape: FlatShape, rng: np.random.Generator
+        cell: NasBench201Cell, shape: FlatShape, rng: np.random.Generator
     ) -> dict[str, NDArray[np.float64]]:
         weights = initial_weights(cell, shape, rng)
         return {k: v * np.nan for k, v in weights.items()} if cell == CELLS[1] else weights

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.datasets.digits import DATASET, SIZES
-from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell
 from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.nas_bench_201 import TRAINER
 from adapters.table_trainers.nas_bench_201.functions import exact_function, live_edges
@@ -23,7 +23,7 @@ from harness.protocols.table_training import training_protocol
 N, S, A, B, P = "none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"
 
 
-def cell(*operations: str) -> Cell:
+def cell(*operations: str) -> NasBench201Cell:
     a, b, c, d, e, f = operations
     return SPACE.parse(f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|")
 
@@ -37,7 +37,7 @@ def test_there_are_5224_functions_and_341_cells_without_input() -> None:
     assert all(not live_edges(member) or not reads_input(member) for member in nothing)
 
 
-def reads_input(some: Cell) -> bool:
+def reads_input(some: NasBench201Cell) -> bool:
     """Whether a path of operations leads from the input to the output."""
     a, b, c, d, e, f = (operation != 0 for operation in some.operations)
     return d or (a and e) or (f and (b or (a and c)))
@@ -79,7 +79,7 @@ def test_other_function(first: tuple[str, ...], second: tuple[str, ...]) -> None
 def test_swapping_nodes_that_do_not_meet_changes_nothing(key: int, seed: int) -> None:
     """Where nothing leads from node 1 to node 2, their names are free; weights may follow."""
     a, b, _, d, e, f = (key // 5**place % 5 for place in range(5, -1, -1))
-    one, two = Cell((a, b, 0, d, e, f)), Cell((b, a, 0, d, f, e))
+    one, two = NasBench201Cell((a, b, 0, d, e, f)), NasBench201Cell((b, a, 0, d, f, e))
     assert exact_function(one) == exact_function(two)
     shape = FlatShape(1, 3, 2, 2, 1, 4)
     first, second = plain_network(one, shape).double(), plain_network(two, shape).double()

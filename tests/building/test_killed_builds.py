@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from adapters.datasets.digits import DATASET
-from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell
 from adapters.table_trainers.nas_bench_201 import CellTrainer
 from harness.datasets import Split
 from harness.protocols.table_training import training_protocol
@@ -38,7 +38,7 @@ class EightCells(CellTrainer):
 
     members = 2
 
-    def groups(self) -> list[list[Cell]]:
+    def groups(self) -> list[list[NasBench201Cell]]:
         return [[cell] for cell in islice(SPACE.enumerate(), 1_000, None, 2_000)]
 
 

@@ -18,7 +18,7 @@ from harness.metrics.ranking import kendall_tau
 from harness.randomness.streams import stream
 from harness.tables.building.contract import TrainedBatch
 from harness.tables.building.plan import BuildPlan
-from harness.tables.building.trial import Sample, Trial, resampled_taus, trial
+from harness.tables.building.trial import ProtocolTrial, Sample, resampled_taus, trial
 from tests.building.test_building import SEEDS, do_build, make_table
 from tests.building.toys import ToyTrainer, toy_plan
 
@@ -42,7 +42,7 @@ def trainer(tmp_path: Path) -> NoisyTrainer:
     return NoisyTrainer(tmp_path / "diary")
 
 
-def tried(plan: BuildPlan, size: int, seeds: tuple[int, ...] = SEEDS) -> Trial:
+def tried(plan: BuildPlan, size: int, seeds: tuple[int, ...] = SEEDS) -> ProtocolTrial:
     sample = Sample.draw(plan, size, stream("trial", 0))
     return trial(plan, sample, [], seeds=seeds, device="cpu", finished=lambda _: None)
 

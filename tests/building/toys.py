@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell
 from harness.datasets import SPLITS, ImageDataset, Split
 from harness.protocols.table_training import TrainingProtocol, training_protocol
 from harness.tables.building.contract import Costs, TrainedBatch
@@ -29,13 +29,13 @@ class ToyTrainer:
     version: int = 1
     members: int = 2
 
-    def groups(self) -> Sequence[Sequence[Cell]]:
+    def groups(self) -> Sequence[Sequence[NasBench201Cell]]:
         cells = list(islice(SPACE.enumerate(), 12))
         return [[cells[i], cells[11 - i]] for i in range(5)] + [[cells[5]], [cells[6]]]
 
     def train(
         self,
-        architectures: Sequence[Cell],
+        architectures: Sequence[NasBench201Cell],
         *,
         seed: int,
         dataset: ImageDataset,
@@ -56,7 +56,9 @@ class ToyTrainer:
         reasons = tuple("it burnt" if fails else "" for fails in failed)
         return TrainedBatch(accuracy, accuracy / 100, keys + 12.0, reasons)
 
-    def costs(self, architecture: Cell, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
+    def costs(
+        self, architecture: NasBench201Cell, dataset: ImageDataset, protocol: TrainingProtocol
+    ) -> Costs:
         return Costs(architecture.key + 1.0, 2.0 * architecture.key)
 
 

@@ -33,14 +33,14 @@ def test_fused_steps_are_measured_beside_plain_ones() -> None:
 
 
 def test_different_numbers_are_no_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adapters.spaces.nas_bench_201.plain import PlainSupernet
+    from adapters.spaces.nas_bench_201.plain import PlainNasBench201Supernet
 
-    forward = PlainSupernet.forward
+    forward = PlainNasBench201Supernet.forward
 
-    def wrong(self: PlainSupernet, images: Tensor, mixture: Mixture) -> Tensor:
+    def wrong(self: PlainNasBench201Supernet, images: Tensor, mixture: Mixture) -> Tensor:
         return forward(self, images, mixture).flip(0)
 
-    monkeypatch.setattr(PlainSupernet, "forward", wrong)
+    monkeypatch.setattr(PlainNasBench201Supernet, "forward", wrong)
     with pytest.raises(HarnessError, match="different logits"):
         speed_supernets.fused_and_plain(SMALL, repeats=1)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from harness.datasets import SPLITS, ImageDataset, Split
 from harness.protocols.evaluation import EvaluationProtocol, evaluation_protocol
 from harness.randomness.streams import stream
-from harness.resources import Report, silent
+from harness.resources import Reporter, silent
 from harness.spaces import NetworkShape
 from harness.training.results import TrainedResult
 from harness.training.scratch import EvaluationRequest, train_architecture
@@ -113,7 +113,7 @@ def toy_request(seed: int = 0, architecture: str = "a", **changes: Any) -> Evalu
     return EvaluationRequest("toy", architecture, "toy", "images", protocol, seed)
 
 
-def train(request: EvaluationRequest, root: Path, report: Report = silent) -> TrainedResult:
+def train(request: EvaluationRequest, root: Path, report: Reporter = silent) -> TrainedResult:
     return train_architecture(request, toy_dataset(), torch.device("cpu"), root, report)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from adapters.searchers.bananas import METHOD, Bananas, Settings
-from adapters.searchers.ensemble import Ensemble, Shape, Training
+from adapters.searchers.ensemble import Ensemble, EnsembleTraining, Shape
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.searchers import drive
 from harness.errors import HarnessError, UnknownName
@@ -39,7 +39,7 @@ def test_training_equals_that_of_torch() -> None:
         for member in range(2)
         for parts in (ensemble.weights, ensemble.biases)
     ]
-    ensemble.fit(inputs, targets, Training(3, 12, 0.01), np.random.default_rng(2))
+    ensemble.fit(inputs, targets, EnsembleTraining(3, 12, 0.01), np.random.default_rng(2))
     predicted = ensemble.predict(inputs)
     for member in range(2):
         weights, biases = layers[2 * member : 2 * member + 2]
@@ -64,7 +64,7 @@ def _forward(
 def test_the_ensemble_learns_and_its_members_differ() -> None:
     inputs, targets = _examples(70)
     ensemble = Ensemble(Shape(7, members=5, layers=10, width=20), np.random.default_rng(1))
-    ensemble.fit(inputs, targets, Training(150, 32, 0.01), np.random.default_rng(2))
+    ensemble.fit(inputs, targets, EnsembleTraining(150, 32, 0.01), np.random.default_rng(2))
     predicted = ensemble.predict(inputs)
     assert predicted.shape == (5, 70)
     spread = np.abs(targets - np.median(targets)).mean()

@@ -18,7 +18,7 @@ from harness import registry
 from harness.cli import run
 from harness.errors import HarnessError
 from harness.proxies.contract import Proxy
-from harness.proxies.journal import ScoreJournal, Scores
+from harness.proxies.journal import ProxyScores, ScoreJournal
 from harness.proxies.study import ProxyStudy, missing_work, score_all, unique_architectures
 from harness.tables.table import BenchmarkTable
 from tests.proxies.networks import PROXIES
@@ -46,7 +46,7 @@ def small_study(seed: int = 0) -> ProxyStudy:
 
 def score(
     folder: Path, cells: list[Any], proxies: dict[str, Proxy] = CHOSEN, *, workers: int = 1
-) -> tuple[dict[int, Scores], int]:
+) -> tuple[dict[int, ProxyScores], int]:
     """All scores in the folder's journal after a study of these cells; how many were scored."""
     study = small_study()
     journal = ScoreJournal(folder / "scores.jsonl", study.about)

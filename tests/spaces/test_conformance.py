@@ -11,78 +11,84 @@ import pytest
 from numpy.typing import NDArray
 from torch import nn
 
-from adapters.spaces.nas_bench_201 import Cell, NasBench201
+from adapters.spaces.nas_bench_201 import NasBench201, NasBench201Cell
 from harness.conformance.spaces import SpaceConformance
 from harness.spaces import NetworkShape
 
 
 class LosesAnEdge(NasBench201):
-    def parse(self, text: str) -> Cell:
+    def parse(self, text: str) -> NasBench201Cell:
         return super().parse(text.replace("none~2", "skip_connect~2"))
 
 
 class ReadsAnything(NasBench201):
-    def parse(self, text: str) -> Cell:
-        return super().parse(text) if text.startswith("|") else Cell((0,) * 6)
+    def parse(self, text: str) -> NasBench201Cell:
+        return super().parse(text) if text.startswith("|") else NasBench201Cell((0,) * 6)
 
 
 class KeepsItsOwnGenerator(NasBench201):
     own = np.random.default_rng(0)
 
-    def sample(self, rng: np.random.Generator) -> Cell:
+    def sample(self, rng: np.random.Generator) -> NasBench201Cell:
         return super().sample(self.own)
 
 
 class NeverDrawsTheLast(NasBench201):
-    def sample(self, rng: np.random.Generator) -> Cell:
-        return Cell(tuple(rng.integers(0, 4, size=6).tolist()))
+    def sample(self, rng: np.random.Generator) -> NasBench201Cell:
+        return NasBench201Cell(tuple(rng.integers(0, 4, size=6).tolist()))
 
 
 class MutatesTwice(NasBench201):
-    def mutate(self, architecture: Cell, rng: np.random.Generator, *, distribution: str) -> Cell:
+    def mutate(
+        self, architecture: NasBench201Cell, rng: np.random.Generator, *, distribution: str
+    ) -> NasBench201Cell:
         once = super().mutate(architecture, rng, distribution=distribution)
         return super().mutate(once, rng, distribution=distribution)
 
 
 class MutatesByAnyName(NasBench201):
-    def mutate(self, architecture: Cell, rng: np.random.Generator, *, distribution: str) -> Cell:
+    def mutate(
+        self, architecture: NasBench201Cell, rng: np.random.Generator, *, distribution: str
+    ) -> NasBench201Cell:
         return super().mutate(architecture, rng, distribution="uniform")
 
 
 class CrossesWithAStranger(NasBench201):
-    def crossover(self, first: Cell, second: Cell, rng: np.random.Generator) -> Cell:
+    def crossover(
+        self, first: NasBench201Cell, second: NasBench201Cell, rng: np.random.Generator
+    ) -> NasBench201Cell:
         return super().crossover(first, self.sample(rng), rng)
 
 
 class IsItsOwnNeighbour(NasBench201):
-    def neighbours(self, architecture: Cell) -> Sequence[Cell]:
+    def neighbours(self, architecture: NasBench201Cell) -> Sequence[NasBench201Cell]:
         return [architecture, *super().neighbours(architecture)]
 
 
 class HasOneWayNeighbours(NasBench201):
-    def neighbours(self, architecture: Cell) -> Sequence[Cell]:
+    def neighbours(self, architecture: NasBench201Cell) -> Sequence[NasBench201Cell]:
         return [cell for cell in super().neighbours(architecture) if cell.key > architecture.key]
 
 
 class CountsOneTooFew(NasBench201):
-    def enumerate(self) -> Iterator[Cell]:
+    def enumerate(self) -> Iterator[NasBench201Cell]:
         cells = super().enumerate()
         next(cells)
         return cells
 
 
 class SharesKeys(NasBench201):
-    def key(self, architecture: Cell) -> int:
+    def key(self, architecture: NasBench201Cell) -> int:
         return architecture.key // 5**5
 
 
 class EncodesRaggedly(NasBench201):
-    def encode(self, architecture: Cell, *, encoding: str) -> NDArray[np.float32]:
+    def encode(self, architecture: NasBench201Cell, *, encoding: str) -> NDArray[np.float32]:
         return super().encode(architecture, encoding=encoding)[architecture.key % 2 :]
 
 
 class BuildsForTen(NasBench201):
-    def build(self, architecture: Cell, shape: NetworkShape) -> nn.Module:
+    def build(self, architecture: NasBench201Cell, shape: NetworkShape) -> nn.Module:
         return super().build(architecture, replace(shape, classes=10))
 
 

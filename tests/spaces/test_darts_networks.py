@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from adapters.spaces.darts import DARTS, S4, Genotype, published
-from adapters.spaces.darts.networks import Cell, build_network
+from adapters.spaces.darts.networks import DartsCell, build_network
 from adapters.spaces.darts.skeleton import CellPlace
 from harness.errors import HarnessError, NotApplicable
 from harness.spaces import NetworkShape
@@ -85,7 +85,7 @@ def test_the_auxiliary_classifier() -> None:
 
 def test_drop_path_leaves_identities() -> None:
     skips = tuple(("skip_connect", source) for source in (0, 1) * 4)
-    cell = Cell(Genotype(skips, skips), CellPlace(0, 8, 8, 8, False, False, 8))
+    cell = DartsCell(Genotype(skips, skips), CellPlace(0, 8, 8, 8, False, False, 8))
     images = torch.rand(8, 8, 8, 8)
     kept = cell(images, images)
     cell.drop_path = 0.5

@@ -22,9 +22,9 @@ from adapters.spaces.nas_bench_1shot1 import (
     SPACE_1,
     SPACE_2,
     SPACE_3,
-    Cell,
     Graph,
     NasBench1Shot1,
+    NasBench1Shot1Cell,
     graph_of,
     module_hash,
 )
@@ -53,7 +53,7 @@ TEXT = f"{BITS}:{CONV3},{POOL},{CONV1},{CONV3}"
 
 class TestConformance1(SpaceConformance):
     @pytest.fixture
-    def space(self) -> SearchSpace[Cell]:
+    def space(self) -> SearchSpace[NasBench1Shot1Cell]:
         return SPACE_1
 
     @pytest.fixture
@@ -63,13 +63,13 @@ class TestConformance1(SpaceConformance):
 
 class TestConformance2(SpaceConformance):
     @pytest.fixture
-    def space(self) -> SearchSpace[Cell]:
+    def space(self) -> SearchSpace[NasBench1Shot1Cell]:
         return SPACE_2
 
 
 class TestConformance3(SpaceConformance):
     @pytest.fixture
-    def space(self) -> SearchSpace[Cell]:
+    def space(self) -> SearchSpace[NasBench1Shot1Cell]:
         return SPACE_3
 
 
@@ -238,7 +238,7 @@ def test_what_is_no_cell_is_refused(
     parents: tuple[tuple[int, ...], ...], operations: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match=r"node|parents|operations"):
-        Cell(parents, operations)
+        NasBench1Shot1Cell(parents, operations)
 
 
 def test_choices_and_keys_out_of_range_are_refused() -> None:

@@ -18,7 +18,7 @@ from adapters.spaces.nas_bench_201 import (
     EDGES,
     OPERATIONS,
     SPACE,
-    Cell,
+    NasBench201Cell,
     canonical,
     effective,
     official_indices,
@@ -29,7 +29,7 @@ from harness.conformance.spaces import SpaceConformance
 from harness.errors import BadArchitecture, HarnessError, UnknownName
 from harness.spaces import SearchSpace
 
-cells = st.tuples(*[st.integers(0, 4)] * 6).map(Cell)
+cells = st.tuples(*[st.integers(0, 4)] * 6).map(NasBench201Cell)
 
 ORDER_SHA256 = "83abc799e45cf34e9d2163654668ab998b9a54d01c39e72ca1f71f2cdf356d84"
 """Of all cells in the order of the benchmark, a line each."""
@@ -39,7 +39,7 @@ ALL_NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 class TestConformance(SpaceConformance):
     @pytest.fixture
-    def space(self) -> SearchSpace[Cell]:
+    def space(self) -> SearchSpace[NasBench201Cell]:
         return SPACE
 
     @pytest.fixture
@@ -71,7 +71,7 @@ def test_importing_it_loads_neither_torch_nor_scipy() -> None:
 
 
 @given(cells)
-def test_notation_round_trips(cell: Cell) -> None:
+def test_notation_round_trips(cell: NasBench201Cell) -> None:
     assert SPACE.parse(str(cell)) == cell
     assert SPACE.format(cell) == str(cell)
     assert pickle.loads(pickle.dumps(cell)) == cell
@@ -116,7 +116,9 @@ def test_faults_of_the_notation_are_named(text: str, message: str) -> None:
 
 
 @given(cells, st.integers(0, 60), st.sampled_from("|+~ 0129ne\n"))
-def test_a_changed_character_is_read_rightly_or_refused(cell: Cell, at: int, other: str) -> None:
+def test_a_changed_character_is_read_rightly_or_refused(
+    cell: NasBench201Cell, at: int, other: str
+) -> None:
     text = str(cell)[:at] + other + str(cell)[at + 1 :]
     try:
         read = str(SPACE.parse(text))
@@ -131,7 +133,7 @@ def test_a_changed_character_is_read_rightly_or_refused(cell: Cell, at: int, oth
 )
 def test_a_cell_has_six_operations_in_range(operations: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="six operations"):
-        Cell(operations)
+        NasBench201Cell(operations)
     with pytest.raises(ValueError, match="six operations"):
         SPACE.from_decisions(operations)
 
@@ -140,7 +142,7 @@ def test_a_cell_has_six_operations_in_range(operations: tuple[int, ...]) -> None
 
 
 @given(cells)
-def test_key_reads_the_operations_as_base_five_digits(cell: Cell) -> None:
+def test_key_reads_the_operations_as_base_five_digits(cell: NasBench201Cell) -> None:
     assert SPACE.key(cell) == int("".join(map(str, cell.operations)), 5)
     assert SPACE.from_key(SPACE.key(cell)) == cell
     assert SPACE.at(SPACE.index(cell)) == cell
@@ -202,7 +204,7 @@ def test_samples_are_uniform_over_cells() -> None:
 def test_mutation_draws_edges_as_its_distribution_says(
     distribution: str, shares: tuple[int, ...]
 ) -> None:
-    cell, rng, draws = Cell((0, 1, 2, 3, 4, 0)), np.random.default_rng(1), 36_000
+    cell, rng, draws = NasBench201Cell((0, 1, 2, 3, 4, 0)), np.random.default_rng(1), 36_000
     children = Counter(SPACE.mutate(cell, rng, distribution=distribution) for _ in range(draws))
     assert set(children) == set(SPACE.neighbours(cell))
     for child, count in children.items():
@@ -219,7 +221,7 @@ def test_published_mutation_comes_first() -> None:
 
 
 def test_neighbours_go_by_edge_then_operation() -> None:
-    near = SPACE.neighbours(Cell((0, 1, 2, 3, 4, 0)))
+    near = SPACE.neighbours(NasBench201Cell((0, 1, 2, 3, 4, 0)))
     assert len(near) == 24
     assert [cell.operations[0] for cell in near[:4]] == [1, 2, 3, 4]
     assert [cell.operations[1] for cell in near[4:8]] == [0, 2, 3, 4]
@@ -227,7 +229,11 @@ def test_neighbours_go_by_edge_then_operation() -> None:
 
 
 def test_crossover_is_fair_and_independent_over_edges() -> None:
-    first, second, rng = Cell((0,) * 6), Cell((1,) * 6), np.random.default_rng(2)
+    first, second, rng = (
+        NasBench201Cell((0,) * 6),
+        NasBench201Cell((1,) * 6),
+        np.random.default_rng(2),
+    )
     children = Counter(SPACE.crossover(first, second, rng) for _ in range(64 * 200))
     assert len(children) == 64
     assert all(abs(count - 200) < 5 * 200**0.5 for count in children.values())
@@ -249,13 +255,13 @@ def test_path_encoding_marks_the_sequences_of_operations() -> None:
 
 
 def test_paths_are_told_by_their_operations_alone() -> None:
-    one = Cell((2, 3, 0, 1, 4, 0))
-    swapped = Cell((3, 2, 0, 1, 0, 4))
+    one = NasBench201Cell((2, 3, 0, 1, 4, 0))
+    swapped = NasBench201Cell((3, 2, 0, 1, 0, 4))
     assert np.array_equal(
         SPACE.encode(one, encoding="path-truncated"),
         SPACE.encode(swapped, encoding="path-truncated"),
     )
-    same_twice = SPACE.encode(Cell((2, 2, 0, 1, 4, 4)), encoding="path")
+    same_twice = SPACE.encode(NasBench201Cell((2, 2, 0, 1, 4, 4)), encoding="path")
     assert same_twice.sum() == 3
 
 
@@ -285,9 +291,9 @@ def test_canonical_groups_cells_as_the_official_reader_does(zeros: bool) -> None
 
 
 def test_what_each_rule_sees() -> None:
-    skip, via_node_1 = Cell((0, 0, 0, 1, 0, 0)), Cell((1, 0, 0, 0, 1, 0))
+    skip, via_node_1 = NasBench201Cell((0, 0, 0, 1, 0, 0)), NasBench201Cell((1, 0, 0, 0, 1, 0))
     assert SPACE.canonical(skip) == SPACE.canonical(via_node_1)
-    bare = Cell((0, 1, 0, 0, 0, 1))
+    bare = NasBench201Cell((0, 1, 0, 0, 0, 1))
     assert SPACE.canonical(bare) != SPACE.canonical(skip)
     assert effective(bare) == effective(skip)
-    assert effective(Cell((0, 0, 3, 0, 2, 4))) == ()
+    assert effective(NasBench201Cell((0, 0, 3, 0, 2, 4))) == ()

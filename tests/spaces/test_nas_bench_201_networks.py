@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from adapters.spaces.nas_bench_201 import SPACE, Cell, flops, parameters
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell, flops, parameters
 from harness.errors import HarnessError
 from harness.spaces import NetworkShape
 
@@ -25,7 +25,7 @@ SHAPES = {
     "ImageNet16-120": NetworkShape(classes=120, channels=16, cells=5, resolution=16),
 }
 
-cells = st.tuples(*[st.integers(0, 4)] * 6).map(Cell)
+cells = st.tuples(*[st.integers(0, 4)] * 6).map(NasBench201Cell)
 
 
 def trainable(network: nn.Module) -> int:
@@ -90,7 +90,7 @@ def test_costs_of_the_first_cell() -> None:
     ),
 )
 @settings(max_examples=15, deadline=None)
-def test_arithmetic_agrees_with_the_network(cell: Cell, shape: NetworkShape) -> None:
+def test_arithmetic_agrees_with_the_network(cell: NasBench201Cell, shape: NetworkShape) -> None:
     network = SPACE.build(cell, shape)
     images = torch.zeros(1, shape.in_channels, shape.resolution, shape.resolution)
     assert parameters(cell, shape) == trainable(network)
@@ -128,14 +128,16 @@ def test_resolution_must_halve_twice(resolution: int) -> None:
 def test_zero_cell_ignores_its_input() -> None:
     shape = NetworkShape(channels=4, cells=1, resolution=8)
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    first, second = SPACE.build(Cell((3, 0, 0, 0, 0, 0)), shape).eval()(images)
+    first, second = SPACE.build(NasBench201Cell((3, 0, 0, 0, 0, 0)), shape).eval()(images)
     assert torch.equal(first, second)
-    first, second = SPACE.build(Cell((0, 0, 0, 1, 0, 0)), shape).eval()(images)
+    first, second = SPACE.build(NasBench201Cell((0, 0, 0, 1, 0, 0)), shape).eval()(images)
     assert not torch.equal(first, second)
 
 
 def test_gradients_reach_every_convolution_on_a_path() -> None:
-    network = SPACE.build(Cell((3, 2, 3, 2, 4, 3)), NetworkShape(channels=4, cells=2, resolution=8))
+    network = SPACE.build(
+        NasBench201Cell((3, 2, 3, 2, 4, 3)), NetworkShape(channels=4, cells=2, resolution=8)
+    )
     images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     nn.functional.cross_entropy(network(images), torch.arange(4)).backward()
     for name, weight in network.named_parameters():

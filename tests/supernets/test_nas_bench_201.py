@@ -17,8 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from adapters.spaces.nas_bench_201 import EDGES, OPERATIONS, SPACE, Cell, flops, parameters
-from adapters.spaces.nas_bench_201.plain import PlainSupernet
+from adapters.spaces.nas_bench_201 import (
+    EDGES,
+    OPERATIONS,
+    SPACE,
+    NasBench201Cell,
+    flops,
+    parameters,
+)
+from adapters.spaces.nas_bench_201.plain import PlainNasBench201Supernet
 from adapters.spaces.nas_bench_201.supernet import CellSupernet
 from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.nas_bench_201 import plain
@@ -36,7 +43,7 @@ SHAPES = pytest.mark.parametrize("shape", [PUBLISHED, FLAT], ids=["published", "
 
 NONE, SKIP, CONV_1X1, CONV_3X3, POOL = range(5)
 
-cells = st.tuples(*[st.integers(0, 4)] * 6).map(Cell)
+cells = st.tuples(*[st.integers(0, 4)] * 6).map(NasBench201Cell)
 
 
 def random(*size: int, seed: int = 0) -> Tensor:
@@ -161,9 +168,9 @@ def test_plain_implementation_gives_the_same(
 
 def plain_copy(
     ours: nn.Module, shape: NetworkShape, options: Mapping[str, object] | None = None
-) -> PlainSupernet:
+) -> PlainNasBench201Supernet:
     given_options = SupernetOptions(**(options or {}))  # type: ignore[arg-type]
-    theirs = PlainSupernet(shape, given_options).double()
+    theirs = PlainNasBench201Supernet(shape, given_options).double()
     theirs.load_state_dict(ours.state_dict())
     return theirs.train(ours.training)
 
@@ -197,7 +204,7 @@ def test_second_derivatives_in_the_weights_of_candidates() -> None:
 @given(cell=cells)
 @settings(max_examples=8)
 def test_one_hot_mixture_is_the_stand_alone_network(
-    shape: NetworkShape, training: bool, cell: Cell
+    shape: NetworkShape, training: bool, cell: NasBench201Cell
 ) -> None:
     shared = affine_supernet(shape).train(training)
     alone = SPACE.build(cell, shape).double().train(training)
@@ -214,7 +221,7 @@ def affine_supernet(shape: NetworkShape) -> CellSupernet:
     return supernet(shape, affine=True)
 
 
-def inherited(shared: CellSupernet, alone: nn.Module, cell: Cell) -> dict[str, Tensor]:
+def inherited(shared: CellSupernet, alone: nn.Module, cell: NasBench201Cell) -> dict[str, Tensor]:
     """The supernet's weights under the names of a stand-alone network."""
     assert isinstance(alone, nn.Sequential)
     ours = shared.state_dict()
@@ -239,7 +246,7 @@ def inherited(shared: CellSupernet, alone: nn.Module, cell: Cell) -> dict[str, T
 
 
 def test_flat_network_is_that_of_the_shipped_table() -> None:
-    cell = Cell((3, 2, 4, 1, 3, 2))
+    cell = NasBench201Cell((3, 2, 4, 1, 3, 2))
     shape = FlatShape(in_channels=1, classes=3, patch=2, channels=4, cells=2, pixels=4)
     ours, theirs = SPACE.build(cell, FLAT).double(), plain.plain_network(cell, shape).double()
     theirs.load_state_dict(ours.state_dict())
@@ -253,7 +260,7 @@ def test_patches_must_fit() -> None:
     message = "resolution 8 cannot be cut into patches of 3"
     for use in (SPACE.build, parameters, flops):
         with pytest.raises(HarnessError, match=message):
-            use(Cell((1,) * 6), shape)
+            use(NasBench201Cell((1,) * 6), shape)
     with pytest.raises(HarnessError, match=message):
         supernet(shape)
 
@@ -295,7 +302,7 @@ def test_candidates_left_are_as_if_the_others_were_masked(training: bool) -> Non
 def test_cell_of_nothing_ignores_its_input(shape: NetworkShape, partial: int) -> None:
     network = supernet(shape, partial_channels=partial).eval()
     first, second, third = images_of(shape, 3).chunk(3)
-    nothing = one_hot_mixture(SPACE, Cell((NONE,) * 6), "cpu")
+    nothing = one_hot_mixture(SPACE, NasBench201Cell((NONE,) * 6), "cpu")
     empty = replace(nothing, active=(((),) * 6,))
     assert torch.equal(network(first, empty), network(second, empty))
     if partial == 1:
@@ -307,7 +314,7 @@ def test_cell_of_nothing_ignores_its_input(shape: NetworkShape, partial: int) ->
 def test_only_active_candidates_are_computed() -> None:
     network = supernet(FLAT)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    cell = Cell((CONV_1X1, NONE, CONV_3X3, SKIP, POOL, NONE))
+    cell = NasBench201Cell((CONV_1X1, NONE, CONV_3X3, SKIP, POOL, NONE))
     network(images_of(FLAT), one_hot_mixture(SPACE, cell, "cpu")).sum().backward()
     touched = {
         name.split(".edges.")[1].rsplit(".", 2)[0]
@@ -369,7 +376,7 @@ def test_drop_path_drops_images_and_keeps_the_mean(operation: int) -> None:
     network = supernet(FLAT)
     network.generator = torch.Generator().manual_seed(3)
     images = images_of(FLAT, 1)
-    mixed = one_hot_mixture(SPACE, Cell((0, 0, 0, operation, 0, 0)), "cpu")
+    mixed = one_hot_mixture(SPACE, NasBench201Cell((0, 0, 0, operation, 0, 0)), "cpu")
     (mixing,) = (network._mix(mixed, torch.float64),)
     cell = network.cells[0]
     x = random(2000, 4, 2, 2)
@@ -415,7 +422,7 @@ def test_drop_path_drops_all_of_an_edge(options: dict[str, Any], changes: dict[s
 def test_skip_dropout_drops_values_behind_skips() -> None:
     network = supernet(FLAT, skip_dropout=0.4)
     x = random(500, 4, 2, 2)
-    skip = one_hot_mixture(SPACE, Cell((0, 0, 0, SKIP, 0, 0)), "cpu")
+    skip = one_hot_mixture(SPACE, NasBench201Cell((0, 0, 0, SKIP, 0, 0)), "cpu")
     dropped = network.cells[0](x, network._mix(skip, torch.float64))
     ratio = (dropped / x).flatten()
     assert torch.allclose(ratio[ratio != 0], torch.tensor(1 / 0.6).double())
@@ -461,7 +468,7 @@ def test_options_that_the_space_does_not_know(options: dict[str, object], messag
 
 
 @given(cells, st.integers(0, 2**32 - 1))
-def test_one_hot_and_discretise_are_inverse(cell: Cell, seed: int) -> None:
+def test_one_hot_and_discretise_are_inverse(cell: NasBench201Cell, seed: int) -> None:
     (hot,) = SPACE.one_hot(cell)
     assert hot.shape == (6, 5)
     assert (hot.sum(1) == 1).all()
@@ -473,11 +480,11 @@ def test_one_hot_and_discretise_are_inverse(cell: Cell, seed: int) -> None:
 
 def test_ties_go_to_the_first_and_what_has_no_score_is_not_taken() -> None:
     scores = np.zeros((6, 5))
-    assert SPACE.discretise([scores]) == Cell((0,) * 6)
+    assert SPACE.discretise([scores]) == NasBench201Cell((0,) * 6)
     scores[:, 0] = np.nan
-    assert SPACE.discretise([scores]) == Cell((1,) * 6)
+    assert SPACE.discretise([scores]) == NasBench201Cell((1,) * 6)
     scores[3] = [np.nan, -np.inf, np.nan, np.nan, np.nan]
-    assert SPACE.discretise([scores]) == Cell((1,) * 6)
+    assert SPACE.discretise([scores]) == NasBench201Cell((1,) * 6)
     scores[3] = np.nan
     with pytest.raises(ValueError, match="0 of 5 candidates have a score, 1 are kept"):
         SPACE.discretise([scores])

@@ -11,7 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from adapters.selectors import perturbation
-from adapters.selectors.perturbation import MagnitudeSettings, PerturbationSettings, select
+from adapters.selectors.perturbation import (
+    PerturbationSettings,
+    ProgressiveMagnitudeSettings,
+    select,
+)
 from adapters.trainers.differentiable import darts, fixed_alpha
 from adapters.trainers.sampled import single_path, untrained
 from harness.conformance.toy_supernet import OPERATIONS, TOY_FRAME, train_toy
@@ -192,7 +196,7 @@ def test_the_operation_that_the_task_needs_is_found_without_tuning() -> None:
 
 def test_progressive_magnitude_keeps_what_the_trainer_ranks_first() -> None:
     trained = train_toy(darts.TRAINER, seed=1)
-    settings = MagnitudeSettings(tuning_epochs=0)
+    settings = ProgressiveMagnitudeSettings(tuning_epochs=0)
     assert settings.operation_rule == "magnitude"
     scores = trained.trainer.scores()[0]
     found = perturbation.PROGRESSIVE_MAGNITUDE.select(trained, settings)

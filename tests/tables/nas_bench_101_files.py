@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.spaces.nas_bench_1shot1 import Cell, graph_of, module_hash
+from adapters.spaces.nas_bench_1shot1 import NasBench1Shot1Cell, graph_of, module_hash
 
 
 def crc32c(data: bytes) -> int:
@@ -54,7 +54,7 @@ class Run:
     parameters: int = 1_234_567
 
 
-def content_of(cell: Cell, schedule: int, run: Run) -> bytes:
+def content_of(cell: NasBench1Shot1Cell, schedule: int, run: Run) -> bytes:
     """The content of a record: the official list as JSON."""
     graph = graph_of(cell)
     matrix = "".join(str(bit) for row in graph.matrix for bit in row)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from adapters.importers.nas_bench_101 import IMPORTER
-from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, Cell, NasBench1Shot1
+from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, NasBench1Shot1, NasBench1Shot1Cell
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from harness import registry
 from harness.errors import BadTable, MissingCell
@@ -43,7 +43,7 @@ def made_up_run(place: int, schedule: int = 108) -> Run:
     )
 
 
-def contents(cell: Cell, schedules: tuple[int, ...] = (108,)) -> list[bytes]:
+def contents(cell: NasBench1Shot1Cell, schedules: tuple[int, ...] = (108,)) -> list[bytes]:
     """Three repeats of every schedule."""
     return [
         content_of(cell, schedule, made_up_run(repeat, schedule))

@@ -47,7 +47,7 @@ class _Entering(NamedTuple):
     constant: Tensor | None
 
 
-class MixedCell(nn.Module):
+class DartsMixedCell(nn.Module):
     """Takes the outputs of the last two cells, the older first; concatenates its four nodes.
 
     ``edges`` holds the candidates that have weights by the name of their row, ``pools`` those

@@ -13,7 +13,7 @@ from adapters.spaces.darts.operations import (
     FactorizedReduce,
     Noise,
     NormOptions,
-    ReluConvBn,
+    ReluPointwiseBn,
     operation,
 )
 from adapters.spaces.darts.skeleton import STEM, CellPlace, places
@@ -47,7 +47,7 @@ class DartsNetwork(nn.Module):
         self._generator: torch.Generator | None = None
         rows = list(places(shape))
         self.stem = stem(shape)
-        self.cells = nn.ModuleList(Cell(genotype, place) for place in rows)
+        self.cells = nn.ModuleList(DartsCell(genotype, place) for place in rows)
         self.classifier = nn.Linear(rows[-1].outputs, shape.classes)
         self._auxiliary_at = 2 * shape.cells // 3
         self.auxiliary = (
@@ -62,13 +62,13 @@ class DartsNetwork(nn.Module):
     def generator(self, generator: torch.Generator | None) -> None:
         self._generator = generator
         for module in self.modules():
-            if isinstance(module, Noise | Cell):
+            if isinstance(module, Noise | DartsCell):
                 module.generator = generator
 
     def set_drop_path(self, rate: float) -> None:
         """Drop inputs of nodes, other than identities, image by image while training."""
         for module in self.modules():
-            if isinstance(module, Cell):
+            if isinstance(module, DartsCell):
                 module.drop_path = rate
 
     def forward(self, images: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class DartsNetwork(nn.Module):
         return self.classifier(previous.mean((2, 3))), inner
 
 
-class Cell(nn.Module):
+class DartsCell(nn.Module):
     """A cell as a layer; it takes the outputs of the last two cells, the older first."""
 
     def __init__(self, genotype: Genotype, place: CellPlace) -> None:
@@ -156,8 +156,8 @@ def entrances(place: CellPlace, options: NormOptions) -> tuple[nn.Module, nn.Mod
     return (
         FactorizedReduce(place.before, place.width, options)
         if place.reduction_previous
-        else ReluConvBn(place.before, place.width, options),
-        ReluConvBn(place.previous, place.width, options),
+        else ReluPointwiseBn(place.before, place.width, options),
+        ReluPointwiseBn(place.previous, place.width, options),
     )
 
 

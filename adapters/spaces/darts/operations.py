@@ -75,7 +75,7 @@ class FactorizedReduce(nn.Module):
         return normed
 
 
-class ReluConvBn(nn.Sequential):
+class ReluPointwiseBn(nn.Sequential):
     """ReLU, 1x1 convolution, batch norm."""
 
     def __init__(self, inputs: int, outputs: int, options: NormOptions) -> None:

@@ -16,7 +16,7 @@ from adapters.spaces.darts.supernet import DartsSupernet
 from harness.supernets.network import Mixture
 
 
-class PlainSupernet(DartsSupernet):
+class PlainDartsSupernet(DartsSupernet):
     """The fused supernet's modules, each called separately."""
 
     def forward(self, images: Tensor, mixture: Mixture) -> Tensor:

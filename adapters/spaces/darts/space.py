@@ -122,9 +122,9 @@ class DartsSpace(DecisionSpace[Genotype], SupernetSpace[Genotype]):
     def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
         """The supernet computed edge by edge; it mixes all channels, without randomness or inactive
         candidates."""
-        from adapters.spaces.darts.plain import PlainSupernet
+        from adapters.spaces.darts.plain import PlainDartsSupernet
 
-        return PlainSupernet(self.choice_groups, shape, options)
+        return PlainDartsSupernet(self.choice_groups, shape, options)
 
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.spaces.darts.mix import Chance, Mix
-from adapters.spaces.darts.mixed_cell import MixedCell
+from adapters.spaces.darts.mixed_cell import DartsMixedCell
 from adapters.spaces.darts.networks import stem
 from adapters.spaces.darts.skeleton import places
 from harness.spaces import NetworkShape
@@ -41,7 +41,7 @@ class DartsSupernet(Supernet):
         rows = list(places(shape))
         self.stem = stem(shape)
         self.cells = nn.ModuleList(
-            MixedCell(self.groups[int(place.reduction)], place, options) for place in rows
+            DartsMixedCell(self.groups[int(place.reduction)], place, options) for place in rows
         )
         self._kinds = [int(place.reduction) for place in rows]
         self.classifier = nn.Linear(rows[-1].outputs, shape.classes)

@@ -1,6 +1,6 @@
 """NAS-Bench-1Shot1: the parts of NAS-Bench-101 that a supernet can search."""
 
-from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell
+from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, NasBench1Shot1Cell
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, graph_of, module_hash
 from adapters.spaces.nas_bench_1shot1.space import NasBench1Shot1
 
@@ -13,9 +13,9 @@ __all__ = [
     "SPACE_1",
     "SPACE_2",
     "SPACE_3",
-    "Cell",
     "Graph",
     "NasBench1Shot1",
+    "NasBench1Shot1Cell",
     "graph_of",
     "module_hash",
 ]

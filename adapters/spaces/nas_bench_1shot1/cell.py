@@ -14,7 +14,7 @@ _INDEX = {name: index for index, name in enumerate(OPERATIONS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class NasBench1Shot1Cell:
     """An architecture, unused nodes included.
 
     Node 0 is the cell's input, the last node its output. ``parents`` holds, for every node but
@@ -49,7 +49,7 @@ class Cell:
         return f"{''.join(bits)}:{','.join(OPERATIONS[index] for index in self.operations)}"
 
 
-def parse(text: str, parent_counts: Sequence[int]) -> Cell:
+def parse(text: str, parent_counts: Sequence[int]) -> NasBench1Shot1Cell:
     """Read the native notation; white space around it is ignored.
 
     ``parent_counts`` are the space's numbers of parents of node 1 to the output. Raises
@@ -61,7 +61,9 @@ def parse(text: str, parent_counts: Sequence[int]) -> Cell:
             f"a NAS-Bench-1Shot1 cell is written MATRIX:OPERATIONS, such as "
             f"{_example(parent_counts)}; {_short(text)} has no ':'"
         )
-    return Cell(_parents(bits, parent_counts), _operations(names, len(parent_counts) - 1))
+    return NasBench1Shot1Cell(
+        _parents(bits, parent_counts), _operations(names, len(parent_counts) - 1)
+    )
 
 
 def _parents(bits: str, counts: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -108,7 +110,9 @@ def _operations(text: str, count: int) -> tuple[int, ...]:
 
 def _example(counts: Sequence[int]) -> str:
     """The space's first cell: every node takes its earliest parents."""
-    return repr(str(Cell(tuple(tuple(range(n)) for n in counts), (1,) * (len(counts) - 1))))
+    return repr(
+        str(NasBench1Shot1Cell(tuple(tuple(range(n)) for n in counts), (1,) * (len(counts) - 1)))
+    )
 
 
 def _short(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell
+from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, NasBench1Shot1Cell
 from harness.supernets.choices import ChoiceGroup, Scores, best_columns
 
 
@@ -40,7 +40,7 @@ def choosing_nodes(parent_counts: Sequence[int]) -> tuple[int, ...]:
     return tuple(node for node, count in inner if count < node)
 
 
-def best_cell(scores: Scores, parent_counts: Sequence[int]) -> Cell:
+def best_cell(scores: Scores, parent_counts: Sequence[int]) -> NasBench1Shot1Cell:
     """The best operation of every node, and the best parents of every node that has a choice."""
     operations, output, *inputs = scores
     chosen = dict(zip(choosing_nodes(parent_counts), inputs, strict=True))
@@ -49,10 +49,10 @@ def best_cell(scores: Scores, parent_counts: Sequence[int]) -> Cell:
         for node, count in enumerate(parent_counts[:-1], start=1)
     ]
     parents.append(best_columns(output[0], parent_counts[-1]))
-    return Cell(tuple(parents), tuple(best_columns(row, 1)[0] for row in operations))
+    return NasBench1Shot1Cell(tuple(parents), tuple(best_columns(row, 1)[0] for row in operations))
 
 
-def hot(cell: Cell, parent_counts: Sequence[int]) -> tuple[NDArray[np.float64], ...]:
+def hot(cell: NasBench1Shot1Cell, parent_counts: Sequence[int]) -> tuple[NDArray[np.float64], ...]:
     """A one at the operation of every node, and at each parent of every node that has a choice."""
     chosen = [len(parent_counts), *choosing_nodes(parent_counts)]
     return (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell
+from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, NasBench1Shot1Cell
 from harness.errors import did_you_mean
 
 NAS_BENCH_101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -26,7 +26,7 @@ class Graph(NamedTuple):
     operations: tuple[str, ...]
 
 
-def graph_of(cell: Cell) -> Graph:
+def graph_of(cell: NasBench1Shot1Cell) -> Graph:
     """The cell's graph in NAS-Bench-101: without unused nodes.
 
     Every node has parents and so depends on the input; only unused nodes can vanish.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, Cell, parse
+from adapters.spaces.nas_bench_1shot1.cell import OPERATIONS, NasBench1Shot1Cell, parse
 from adapters.spaces.nas_bench_1shot1.choices import best_cell, choice_groups, hot
 from adapters.spaces.nas_bench_1shot1.graphs import graph_of, module_hash
 from harness.errors import HarnessError, UnknownName
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.supernets.network import Supernet
 
 
-class NasBench1Shot1(SupernetSpace[Cell]):
+class NasBench1Shot1(SupernetSpace[NasBench1Shot1Cell]):
     """One of the spaces of NAS-Bench-1Shot1 (Zela, Siems and Hutter, ICLR 2020).
 
     ``parent_counts`` are the numbers of parents of node 1 to the output; a node may have any
@@ -57,20 +57,22 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         )
         self.size = math.prod(self._decisions)
 
-    def parse(self, text: str) -> Cell:
+    def parse(self, text: str) -> NasBench1Shot1Cell:
         """Read ``MATRIX:OPERATIONS``, such as ``0110...:maxpool3x3,...``.
 
         Raises BadArchitecture.
         """
         return parse(text, self.parent_counts)
 
-    def format(self, architecture: Cell) -> str:
+    def format(self, architecture: NasBench1Shot1Cell) -> str:
         return str(architecture)
 
-    def sample(self, rng: np.random.Generator) -> Cell:
+    def sample(self, rng: np.random.Generator) -> NasBench1Shot1Cell:
         return self.from_key(_draw(self.size, rng))
 
-    def mutate(self, architecture: Cell, rng: np.random.Generator, *, distribution: str) -> Cell:
+    def mutate(
+        self, architecture: NasBench1Shot1Cell, rng: np.random.Generator, *, distribution: str
+    ) -> NasBench1Shot1Cell:
         if distribution not in self.mutations:
             raise UnknownName(f"mutation of {self.name}", distribution, self.mutations)
         if distribution == "uniform":
@@ -82,23 +84,25 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         place = _draw(len(architecture.operations), rng)
         operations = list(architecture.operations)
         operations[place] = (operations[place] + 1 + _draw(2, rng)) % len(OPERATIONS)
-        return Cell(architecture.parents, tuple(operations))
+        return NasBench1Shot1Cell(architecture.parents, tuple(operations))
 
-    def crossover(self, first: Cell, second: Cell, rng: np.random.Generator) -> Cell:
+    def crossover(
+        self, first: NasBench1Shot1Cell, second: NasBench1Shot1Cell, rng: np.random.Generator
+    ) -> NasBench1Shot1Cell:
         coins = _draw(2 ** len(self._decisions), rng)
         pairs = zip(self.to_decisions(first), self.to_decisions(second), strict=True)
         return self.from_decisions([pair[coins >> place & 1] for place, pair in enumerate(pairs)])
 
-    def neighbours(self, architecture: Cell) -> Sequence[Cell]:
+    def neighbours(self, architecture: NasBench1Shot1Cell) -> Sequence[NasBench1Shot1Cell]:
         """The cells that differ in one node's parents or operation, by decision, then by choice."""
         choices = self.to_decisions(architecture)
         return [self._changed(choices, *change) for change in self._changes(choices)]
 
-    def enumerate(self) -> Iterator[Cell]:
+    def enumerate(self) -> Iterator[NasBench1Shot1Cell]:
         """All cells by ascending key; the benchmark numbers none."""
         return map(self.from_key, range(self.size))
 
-    def canonical(self, architecture: Cell) -> str:
+    def canonical(self, architecture: NasBench1Shot1Cell) -> str:
         """NAS-Bench-101's hash of the cell without loose ends: the row that the benchmark reads."""
         return module_hash(graph_of(architecture))
 
@@ -107,7 +111,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         """Parent sets of each node that has more than one, then the operations of each node."""
         return self._decisions
 
-    def to_decisions(self, architecture: Cell) -> tuple[int, ...]:
+    def to_decisions(self, architecture: NasBench1Shot1Cell) -> tuple[int, ...]:
         """The place of each parent set among the combinations in lexicographic order, and the
         operations."""
         ranked = zip(self._rank, architecture.parents, strict=True)
@@ -116,7 +120,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
             *architecture.operations,
         )
 
-    def from_decisions(self, choices: Sequence[int]) -> Cell:
+    def from_decisions(self, choices: Sequence[int]) -> NasBench1Shot1Cell:
         """The cell of these choices. Raises ValueError unless there is one in range a decision."""
         taken = [int(choice) for choice in choices]
         if len(taken) != len(self._decisions) or not all(
@@ -127,16 +131,16 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         parents = tuple(
             subsets[next(rest)] if len(subsets) > 1 else subsets[0] for subsets in self._subsets
         )
-        return Cell(parents, tuple(rest))
+        return NasBench1Shot1Cell(parents, tuple(rest))
 
-    def key(self, architecture: Cell) -> int:
+    def key(self, architecture: NasBench1Shot1Cell) -> int:
         """In 0..size - 1: the decisions as the digits of a number, the first leading."""
         key = 0
         for choice, count in zip(self.to_decisions(architecture), self._decisions, strict=True):
             key = key * count + choice
         return key
 
-    def from_key(self, key: int) -> Cell:
+    def from_key(self, key: int) -> NasBench1Shot1Cell:
         """The cell of a key. Raises HarnessError outside 0..size - 1."""
         if not 0 <= key < self.size:
             raise HarnessError(f"{self.name} has no cell of key {key}: 0 to {self.size - 1}")
@@ -146,7 +150,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
             choices.append(choice)
         return self.from_decisions(choices[::-1])
 
-    def build(self, architecture: Cell, shape: NetworkShape) -> nn.Module:
+    def build(self, architecture: NasBench1Shot1Cell, shape: NetworkShape) -> nn.Module:
         """The network of NAS-Bench-101, ``shape.cells`` cells in each of its three stacks.
 
         Raises HarnessError where the resolution cannot be halved twice, or not be cut into the
@@ -175,7 +179,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
 
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
-    ) -> Cell:
+    ) -> NasBench1Shot1Cell:
         """The best operation of every node and the best parents of every node that has a choice.
 
         Unused nodes are part of the cell; ``canonical`` leaves them out. All edges of a row lead to
@@ -183,11 +187,13 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         """
         return best_cell(scores, self.parent_counts)
 
-    def one_hot(self, architecture: Cell) -> tuple[NDArray[np.float64], ...]:
+    def one_hot(self, architecture: NasBench1Shot1Cell) -> tuple[NDArray[np.float64], ...]:
         """Ones at the operations, and at every parent of a node that has a choice of them."""
         return hot(architecture, self.parent_counts)
 
-    def _with_another_parent(self, cell: Cell, rng: np.random.Generator) -> Cell:
+    def _with_another_parent(
+        self, cell: NasBench1Shot1Cell, rng: np.random.Generator
+    ) -> NasBench1Shot1Cell:
         """Draw a node that has a choice, one of its parents to remove, and one to add."""
         free = [place for place, subsets in enumerate(self._subsets) if len(subsets) > 1]
         place = free[_draw(len(free), rng)]
@@ -196,7 +202,9 @@ class NasBench1Shot1(SupernetSpace[Cell]):
         others = [node for node in range(place + 1) if node not in old]
         found = others[_draw(len(others), rng)]
         new = tuple(sorted({*old, found} - {lost}))
-        return Cell((*cell.parents[:place], new, *cell.parents[place + 1 :]), cell.operations)
+        return NasBench1Shot1Cell(
+            (*cell.parents[:place], new, *cell.parents[place + 1 :]), cell.operations
+        )
 
     def _changes(self, choices: Sequence[int]) -> list[tuple[int, int]]:
         """Every other choice of every decision, as (decision, choice)."""
@@ -207,7 +215,7 @@ class NasBench1Shot1(SupernetSpace[Cell]):
             if other != choices[place]
         ]
 
-    def _changed(self, choices: tuple[int, ...], place: int, choice: int) -> Cell:
+    def _changed(self, choices: tuple[int, ...], place: int, choice: int) -> NasBench1Shot1Cell:
         return self.from_decisions((*choices[:place], choice, *choices[place + 1 :]))
 
 

@@ -76,7 +76,7 @@ class OneShotNetwork(Supernet):
         logits: Tensor = self.head(x)
         return logits
 
-    def _mix(self, mixture: Mixture, dtype: torch.dtype) -> _Mix:
+    def _mix(self, mixture: Mixture, dtype: torch.dtype) -> _NodeMix:
         weights = [group.to(dtype) for group in mixture.weights]
         betas = mixture.edge_weights or (None,) * len(weights)
         nodes = len(self.groups[0].rows)
@@ -94,7 +94,7 @@ class OneShotNetwork(Supernet):
                 idlers[node] = [(_source(group, column), row[column]) for column in sorted(idle)]
         beta, constants = betas[0], mixture.constants(0)
         names = self.groups[0].candidates
-        return _Mix(
+        return _NodeMix(
             operations=tuple(
                 {names[row][column]: weights[0][row, column] for column in columns}
                 for row, columns in enumerate(self._active(mixture, 0))
@@ -116,7 +116,7 @@ class OneShotNetwork(Supernet):
 
 
 @dataclass(frozen=True)
-class _Mix:
+class _NodeMix:
     """A mixture prepared once for all cells of a forward pass.
 
     operations: for each node its active operations and their weights; rows: the same as one tensor
@@ -186,7 +186,7 @@ class OneShotCell(nn.Module):
                 self.combiners[name] = options.combiner(here)
         self.relu = nn.ReLU()
 
-    def forward(self, images: Tensor, mix: _Mix) -> Tensor:
+    def forward(self, images: Tensor, mix: _NodeMix) -> Tensor:
         live, kept = mix.live(), mix.kept(images)
         output = len(self._group.rows) + 1
         projected = self._projected(images, mix, live | {output})
@@ -214,7 +214,7 @@ class OneShotCell(nn.Module):
             return joined
         return torch.addcmul(joined, projected[output], outgoing[0])
 
-    def _projected(self, images: Tensor, mix: _Mix, wanted: set[int]) -> dict[int, Tensor]:
+    def _projected(self, images: Tensor, mix: _NodeMix, wanted: set[int]) -> dict[int, Tensor]:
         """The projections of the cell's input to the nodes that have it as a parent."""
         nodes = [node for node in sorted(wanted) if 0 in dict(mix.parents.get(node, ()))]
         if not nodes:
@@ -224,7 +224,7 @@ class OneShotCell(nn.Module):
         widths = [part.conv.out_channels for part in parts]
         return dict(zip(nodes, torch.split(wide, widths, dim=1), strict=True))
 
-    def _mixed(self, x: Tensor, row: int, mix: _Mix) -> Tensor:
+    def _mixed(self, x: Tensor, row: int, mix: _NodeMix) -> Tensor:
         """The mixed operation of a node."""
         if not mix.operations[row]:
             return torch.zeros_like(x)
@@ -246,7 +246,7 @@ class OneShotCell(nn.Module):
             y = F.channel_shuffle(torch.cat([y, rest], dim=1), self._partial)
         return y if mix.edge_weights is None else y * mix.edge_weights[row]
 
-    def _outputs(self, x: Tensor, row: int, mix: _Mix) -> dict[str, Tensor]:
+    def _outputs(self, x: Tensor, row: int, mix: _NodeMix) -> dict[str, Tensor]:
         """The outputs of a node's active operations."""
         convolutions = self.nodes[self._group.rows[row]]
         assert isinstance(convolutions, nn.ModuleDict)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO, OPERATIONS, Cell
+from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO, OPERATIONS, NasBench201Cell
 
 _NONE = OPERATIONS.index("none")
 _SKIP = OPERATIONS.index("skip_connect")
 _ZERO = "#"
 
 
-def canonical(cell: Cell, *, zeros: bool) -> str:
+def canonical(cell: NasBench201Cell, *, zeros: bool) -> str:
     """The benchmark's rule: a string that cells of one function share.
 
     A skip is replaced by the sum at its source. With ``zeros``, an edge that is ``none`` or leaves
@@ -29,7 +29,7 @@ def canonical(cell: Cell, *, zeros: bool) -> str:
     return sums[-1]
 
 
-def _term(cell: Cell, edge: int, sums: list[str], zeros: bool) -> str:
+def _term(cell: NasBench201Cell, edge: int, sums: list[str], zeros: bool) -> str:
     operation, source = cell.operations[edge], sums[EDGES[edge][1]]
     if zeros and (operation == _NONE or source == _ZERO):
         return _ZERO
@@ -38,7 +38,7 @@ def _term(cell: Cell, edge: int, sums: list[str], zeros: bool) -> str:
     return f"({source})@{OPERATIONS[operation]}"
 
 
-def effective(cell: Cell) -> Hashable:
+def effective(cell: NasBench201Cell) -> Hashable:
     """Our own rule: zero branches vanish and sums are compared term by term; 4,930 cells remain.
 
     A convolution of zero counts as zero, although its batch norm could learn a constant. The

@@ -30,7 +30,7 @@ _EXAMPLE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class NasBench201Cell:
     """An architecture: the operation, an index into OPERATIONS, on each of EDGES.
 
     ``key`` reads the operations as the digits of a base-5 number, the first edge leading, so that
@@ -67,7 +67,7 @@ _NATIVE = re.compile(
 )
 
 
-def parse(text: str) -> Cell:
+def parse(text: str) -> NasBench201Cell:
     """Read the native notation; white space around it is ignored.
 
     Raises BadArchitecture, which names the node, the edge and what should stand there.
@@ -75,7 +75,7 @@ def parse(text: str) -> Cell:
     match = _NATIVE.fullmatch(text.strip())
     if match is None:
         _explain(text.strip())
-    return Cell(tuple(_INDEX[name] for name in match.groups()))
+    return NasBench201Cell(tuple(_INDEX[name] for name in match.groups()))
 
 
 def _explain(text: str) -> NoReturn:

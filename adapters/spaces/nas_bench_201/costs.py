@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from adapters.spaces.nas_bench_201.cell import OPERATIONS, Cell
+from adapters.spaces.nas_bench_201.cell import OPERATIONS, NasBench201Cell
 from adapters.spaces.nas_bench_201.skeleton import stages
 from harness.spaces import NetworkShape
 
@@ -24,7 +24,7 @@ class _Cost(NamedTuple):
     conv_1x1: int
     conv_3x3: int
 
-    def of(self, cell: Cell) -> int:
+    def of(self, cell: NasBench201Cell) -> int:
         operations = cell.operations
         return (
             self.skeleton
@@ -33,12 +33,12 @@ class _Cost(NamedTuple):
         )
 
 
-def parameters(cell: Cell, shape: NetworkShape) -> int:
+def parameters(cell: NasBench201Cell, shape: NetworkShape) -> int:
     """Trainable parameters of the stand-alone network: weights, affine batch norm, linear bias."""
     return _parameters(shape).of(cell)
 
 
-def flops(cell: Cell, shape: NetworkShape) -> int:
+def flops(cell: NasBench201Cell, shape: NetworkShape) -> int:
     """Multiply-accumulates of one image's forward pass, as the benchmark counts them.
 
     Convolutions and the linear layer with its bias count, also where a branch is zero; batch norm,

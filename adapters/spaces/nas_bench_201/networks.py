@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.spaces.flat_skeleton import mean_head, patch_stem
-from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO, OPERATIONS, Cell
+from adapters.spaces.nas_bench_201.cell import EDGES, EDGES_INTO, OPERATIONS, NasBench201Cell
 from adapters.spaces.nas_bench_201.skeleton import stages
 from harness.spaces import NetworkShape
 
@@ -32,7 +32,7 @@ class CellBlock(nn.Module):
     has no module and adds nothing.
     """
 
-    def __init__(self, cell: Cell, width: int) -> None:
+    def __init__(self, cell: NasBench201Cell, width: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
             {
@@ -71,7 +71,7 @@ class ReductionBlock(nn.Module):
         return torch.add(self.shortcut(images), self.convolutions(images))
 
 
-def build_network(cell: Cell, shape: NetworkShape) -> nn.Sequential:
+def build_network(cell: NasBench201Cell, shape: NetworkShape) -> nn.Sequential:
     """Stem, three stages of ``shape.cells`` cells with a reduction between, and the classifier.
 
     A flat skeleton has one stage. Images of shape (batch, in_channels, resolution, resolution)

@@ -20,7 +20,7 @@ from harness.supernets.network import Mixture, Supernet
 from harness.supernets.spaces import SupernetOptions
 
 
-class PlainSupernet(Supernet):
+class PlainNasBench201Supernet(Supernet):
     """As ``CellSupernet``, with its state dict, but every candidate is a module that is called.
 
     It supports the options on batch norms and on partial channels.
@@ -32,7 +32,7 @@ class PlainSupernet(Supernet):
         widths = [stage.width for stage in stages(shape)]
         self.stem = nn.Sequential(*stem(shape))
         self.cells = nn.ModuleList(
-            _Cell(width, options) for width in widths for _ in range(shape.cells)
+            _PlainCell(width, options) for width in widths for _ in range(shape.cells)
         )
         self.reductions = nn.ModuleList(ReductionBlock(a, b) for a, b in pairwise(widths))
         self.head = nn.Sequential(*mean_head(widths[-1], shape.classes))
@@ -51,7 +51,7 @@ class PlainSupernet(Supernet):
         return logits
 
 
-class _Cell(nn.Module):
+class _PlainCell(nn.Module):
     def __init__(self, width: int, options: SupernetOptions) -> None:
         super().__init__()
         self._partial = options.partial_channels
@@ -96,10 +96,10 @@ def _candidate(name: str, width: int, options: SupernetOptions) -> nn.Module:
         return nn.Identity()
     if name == "avg_pool_3x3":
         return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-    return _Convolution(width, 3 if name == "nor_conv_3x3" else 1, options)
+    return _PlainConvolution(width, 3 if name == "nor_conv_3x3" else 1, options)
 
 
-class _Convolution(nn.Module):
+class _PlainConvolution(nn.Module):
     def __init__(self, width: int, kernel: int, options: SupernetOptions) -> None:
         super().__init__()
         self.relu = nn.ReLU()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.spaces.nas_bench_201.canonical import canonical
-from adapters.spaces.nas_bench_201.cell import EDGES_INTO, PLACES, SIZE, Cell, parse
+from adapters.spaces.nas_bench_201.cell import EDGES_INTO, PLACES, SIZE, NasBench201Cell, parse
 from adapters.spaces.nas_bench_201.choices import CELL, best_cell, one_hot
 from adapters.spaces.nas_bench_201.encodings import ENCODINGS
 from harness.errors import HarnessError, UnknownName
@@ -40,7 +40,7 @@ _MUTATIONS: Mapping[str, tuple[int, ...]] = {
 }
 
 
-class NasBench201(SupernetSpace[Cell]):
+class NasBench201(SupernetSpace[NasBench201Cell]):
     """The 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020), NATS-Bench's topology space.
 
     ``mutate`` has two distributions: ``node-first``, that of the published evolution (a node,
@@ -53,17 +53,19 @@ class NasBench201(SupernetSpace[Cell]):
     mutations = tuple(_MUTATIONS)
     encodings = tuple(ENCODINGS)
 
-    def parse(self, text: str) -> Cell:
+    def parse(self, text: str) -> NasBench201Cell:
         """Read ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``. Raises BadArchitecture."""
         return parse(text)
 
-    def format(self, architecture: Cell) -> str:
+    def format(self, architecture: NasBench201Cell) -> str:
         return str(architecture)
 
-    def sample(self, rng: np.random.Generator) -> Cell:
+    def sample(self, rng: np.random.Generator) -> NasBench201Cell:
         return all_cells()[_draw(SIZE, rng)]
 
-    def mutate(self, architecture: Cell, rng: np.random.Generator, *, distribution: str) -> Cell:
+    def mutate(
+        self, architecture: NasBench201Cell, rng: np.random.Generator, *, distribution: str
+    ) -> NasBench201Cell:
         tickets = _MUTATIONS.get(distribution)
         if tickets is None:
             raise UnknownName("mutation of nas-bench-201", distribution, _MUTATIONS)
@@ -72,7 +74,9 @@ class NasBench201(SupernetSpace[Cell]):
         new = rank + (rank >= old)
         return all_cells()[architecture.key + (new - old) * PLACES[edge]]
 
-    def crossover(self, first: Cell, second: Cell, rng: np.random.Generator) -> Cell:
+    def crossover(
+        self, first: NasBench201Cell, second: NasBench201Cell, rng: np.random.Generator
+    ) -> NasBench201Cell:
         coins = _draw(64, rng)
         key = first.key
         for edge, place in enumerate(PLACES):
@@ -80,7 +84,7 @@ class NasBench201(SupernetSpace[Cell]):
                 key += (second.operations[edge] - first.operations[edge]) * place
         return all_cells()[key]
 
-    def neighbours(self, architecture: Cell) -> Sequence[Cell]:
+    def neighbours(self, architecture: NasBench201Cell) -> Sequence[NasBench201Cell]:
         """The 24 cells that differ in one operation, by edge, then by operation."""
         cells, key = all_cells(), architecture.key
         return [
@@ -90,12 +94,12 @@ class NasBench201(SupernetSpace[Cell]):
             if new != old
         ]
 
-    def enumerate(self) -> Iterator[Cell]:
+    def enumerate(self) -> Iterator[NasBench201Cell]:
         """All cells by ascending index of the benchmark."""
         cells = all_cells()
         return (cells[key] for key in official_keys().tolist())
 
-    def canonical(self, architecture: Cell) -> str:
+    def canonical(self, architecture: NasBench201Cell) -> str:
         """The benchmark's string rule with zeros, by which 6,466 cells are unique."""
         return canonical(architecture, zeros=True)
 
@@ -103,38 +107,38 @@ class NasBench201(SupernetSpace[Cell]):
     def decisions(self) -> tuple[int, ...]:
         return (5,) * 6
 
-    def to_decisions(self, architecture: Cell) -> tuple[int, ...]:
+    def to_decisions(self, architecture: NasBench201Cell) -> tuple[int, ...]:
         """The operation on each edge."""
         return architecture.operations
 
-    def from_decisions(self, choices: Sequence[int]) -> Cell:
+    def from_decisions(self, choices: Sequence[int]) -> NasBench201Cell:
         """The cell with these operations. Raises ValueError unless they are six in 0..4."""
-        return Cell(tuple(int(choice) for choice in choices))
+        return NasBench201Cell(tuple(int(choice) for choice in choices))
 
-    def encode(self, architecture: Cell, *, encoding: str) -> NDArray[np.float32]:
+    def encode(self, architecture: NasBench201Cell, *, encoding: str) -> NDArray[np.float32]:
         """Shape (30,) for ``one-hot`` and ``path-truncated``, (155,) for ``path``."""
         features = ENCODINGS.get(encoding)
         if features is None:
             raise UnknownName("encoding of nas-bench-201", encoding, ENCODINGS)
         return features(architecture)
 
-    def key(self, architecture: Cell) -> int:
+    def key(self, architecture: NasBench201Cell) -> int:
         """In 0..15,624: the operations as base-5 digits, the first edge leading."""
         return architecture.key
 
-    def from_key(self, key: int) -> Cell:
+    def from_key(self, key: int) -> NasBench201Cell:
         """The cell of a key. Raises HarnessError outside 0..15,624."""
         return all_cells()[_in_range("key", key)]
 
-    def index(self, architecture: Cell) -> int:
+    def index(self, architecture: NasBench201Cell) -> int:
         """The benchmark's number of a cell, 0..15,624."""
         return int(official_indices()[architecture.key])
 
-    def at(self, index: int) -> Cell:
+    def at(self, index: int) -> NasBench201Cell:
         """The cell of one of the benchmark's numbers. Raises HarnessError outside 0..15,624."""
         return all_cells()[int(official_keys()[_in_range("index", index)])]
 
-    def build(self, architecture: Cell, shape: NetworkShape) -> nn.Module:
+    def build(self, architecture: NasBench201Cell, shape: NetworkShape) -> nn.Module:
         """The published network, ``shape.cells`` cells in each of its three stages.
 
         ``shape.channels`` is the width of the first stage. Raises HarnessError unless the
@@ -160,24 +164,26 @@ class NasBench201(SupernetSpace[Cell]):
 
     def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
         """The supernet edge by edge, with the options on batch norms and partial channels."""
-        from adapters.spaces.nas_bench_201.plain import PlainSupernet
+        from adapters.spaces.nas_bench_201.plain import PlainNasBench201Supernet
 
-        return PlainSupernet(shape, options)
+        return PlainNasBench201Supernet(shape, options)
 
     def discretise(
         self, scores: Scores, edges: Sequence[NDArray[np.float64] | None] | None = None
-    ) -> Cell:
+    ) -> NasBench201Cell:
         """The best operation of every edge; all edges are kept, so ``edges`` are ignored."""
         return best_cell(scores[0])
 
-    def one_hot(self, architecture: Cell) -> tuple[NDArray[np.float64], ...]:
+    def one_hot(self, architecture: NasBench201Cell) -> tuple[NDArray[np.float64], ...]:
         return (one_hot(architecture),)
 
 
 @cache
-def all_cells() -> tuple[Cell, ...]:
+def all_cells() -> tuple[NasBench201Cell, ...]:
     """Every cell, by ascending key."""
-    return tuple(Cell(operations) for operations in itertools.product(range(5), repeat=6))
+    return tuple(
+        NasBench201Cell(operations) for operations in itertools.product(range(5), repeat=6)
+    )
 
 
 @cache

@@ -53,7 +53,7 @@ class CellSupernet(Supernet):
         runs = stages(shape)
         self.stem = nn.Sequential(*stem(shape))
         self.cells = nn.ModuleList(
-            MixedCell(self.groups[0], stage, shape.cells * number + place, options)
+            NasBench201MixedCell(self.groups[0], stage, shape.cells * number + place, options)
             for number, stage in enumerate(runs)
             for place in range(shape.cells)
         )
@@ -80,14 +80,14 @@ class CellSupernet(Supernet):
         logits: Tensor = self.head(x)
         return logits
 
-    def _mix(self, mixture: Mixture, dtype: torch.dtype) -> _Mix:
+    def _mix(self, mixture: Mixture, dtype: torch.dtype) -> _EdgeMix:
         group = self.groups[0]
         weights = mixture.weights[0].to(dtype)
         edge_weights = mixture.edge_weights[0] if mixture.edge_weights else None
         every = tuple(range(group.shape[1]))
         active = mixture.active[0] if mixture.active else (every,) * len(group.rows)
         training = self.training
-        return _Mix(
+        return _EdgeMix(
             columns=tuple(
                 {group.candidates[row][column]: column for column in columns}
                 for row, columns in enumerate(active)
@@ -103,7 +103,7 @@ class CellSupernet(Supernet):
 
 
 @dataclass
-class _Mix:
+class _EdgeMix:
     """A mixture prepared once for all cells of a forward pass.
 
     columns: for each edge the active operations and their columns. weights: a scalar for each edge
@@ -189,7 +189,7 @@ class _Nodes:
         return weighted_sum(self._plain[node], self._weighted[node], like)
 
 
-class MixedCell(nn.Module):
+class NasBench201MixedCell(nn.Module):
     """A cell whose edges compute all their candidates; keeps the shape of its images."""
 
     def __init__(
@@ -219,7 +219,7 @@ class MixedCell(nn.Module):
                 site = EdgeSite(number, group.name, row, candidates, width, stage.resolution)
                 self.combiners[name] = options.combiner(site)
 
-    def forward(self, images: Tensor, mix: _Mix) -> Tensor:
+    def forward(self, images: Tensor, mix: _EdgeMix) -> Tensor:
         kept = mix.kept(images)
         mixed, passing = _Nodes(kept), _Nodes(kept)
         node = images
@@ -242,13 +242,13 @@ class MixedCell(nn.Module):
                 node = F.channel_shuffle(node, self._partial)
         return node
 
-    def _mix(self, x: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
+    def _mix(self, x: Tensor, source: int, mix: _EdgeMix, nodes: _Nodes) -> None:
         """Add the weighted outputs of a node's outgoing edges to the nodes that they lead to."""
         for edge, operation, images in self._outputs(x, source, mix, scaled=True):
             weight = None if operation in _KERNELS else mix.weight(edge, operation)
             nodes.add(edge, images, weight)
 
-    def _combine(self, x: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
+    def _combine(self, x: Tensor, source: int, mix: _EdgeMix, nodes: _Nodes) -> None:
         """The same, with the candidates of an edge joined by its combiner."""
         outputs: dict[int, dict[str, Tensor]] = {edge: {} for edge in _FROM[source]}
         for edge, operation, images in self._outputs(x, source, mix, scaled=False):
@@ -262,7 +262,7 @@ class MixedCell(nn.Module):
                 nodes.add(edge, joined, mix.edge_weight(edge))
 
     def _outputs(
-        self, x: Tensor, source: int, mix: _Mix, *, scaled: bool
+        self, x: Tensor, source: int, mix: _EdgeMix, *, scaled: bool
     ) -> Iterator[tuple[int, str, Tensor]]:
         """(edge, operation, images) of all active candidates other than ``none`` that leave a node.
 
@@ -293,7 +293,7 @@ class MixedCell(nn.Module):
         return part
 
 
-def _pass_by(rest: Tensor, source: int, mix: _Mix, nodes: _Nodes) -> None:
+def _pass_by(rest: Tensor, source: int, mix: _EdgeMix, nodes: _Nodes) -> None:
     """Add a node's unmixed channels to the nodes that it leads to."""
     for edge in _FROM[source]:
         if mix.columns[edge]:

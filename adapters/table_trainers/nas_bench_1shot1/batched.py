@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, vertex_channels
 from adapters.table_trainers.batched_network import BatchedNetwork, Weights, window_taps
-from adapters.table_trainers.flat_networks import ConvBn, FlatShape
+from adapters.table_trainers.flat_networks import FlatConvBn, FlatShape
 from adapters.table_trainers.nas_bench_1shot1.plain import (
     CONV_1X1,
     CONV_3X3,
@@ -37,7 +37,7 @@ class _Vertex:
     def __init__(
         self,
         members: Sequence[Sequence[int]],
-        layers: Sequence[ConvBn | None],
+        layers: Sequence[FlatConvBn | None],
         device: torch.device,
     ) -> None:
         """``members``: the members with each of _OPERATIONS; ``layers``: their convolutions."""
@@ -57,10 +57,10 @@ class _Vertex:
         return _pooled(x) if layer is None else layer(x, training=training).relu_()
 
 
-class _Cell(NamedTuple):
+class _BatchedCell(NamedTuple):
     """projections: of the input to every vertex that it feeds, their channels one after another."""
 
-    projections: ConvBn
+    projections: FlatConvBn
     vertices: list[_Vertex]
 
 
@@ -88,7 +88,7 @@ class BatchedGraphs(BatchedNetwork):
             x = self._through(cell, x, training)
         return x
 
-    def _through(self, cell: _Cell, x: Tensor, training: bool) -> Tensor:
+    def _through(self, cell: _BatchedCell, x: Tensor, training: bool) -> Tensor:
         """A cell's output: its parents' channels concatenated, plus the input's projection."""
         matrix, channels = self._matrix, self._channels
         projections = cell.projections(x, training=training).relu_()
@@ -102,11 +102,11 @@ class BatchedGraphs(BatchedNetwork):
         joined = torch.cat([node for vertex, node in nodes.items() if matrix[vertex][-1]], 1)
         return joined + projected[len(matrix) - 1] if matrix[0][-1] else joined
 
-    def _cell(self, block: int) -> _Cell:
+    def _cell(self, block: int) -> _BatchedCell:
         weights = [self.stack(f"{block}.{projection_weight(vertex)}") for vertex in self._fed]
         projections = self.layer(torch.cat(weights, 1).flatten(3), None)
         vertices = range(1, len(self._matrix) - 1)
-        return _Cell(projections, [self._vertex(block, vertex) for vertex in vertices])
+        return _BatchedCell(projections, [self._vertex(block, vertex) for vertex in vertices])
 
     def _vertex(self, block: int, vertex: int) -> _Vertex:
         taken = [graph.operations[vertex - 1] for graph in self._graphs]

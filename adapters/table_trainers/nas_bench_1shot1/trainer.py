@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, Cell, NasBench1Shot1
+from adapters.spaces.nas_bench_1shot1 import SPACE_1, SPACE_2, NasBench1Shot1, NasBench1Shot1Cell
 from adapters.spaces.nas_bench_1shot1.graphs import Graph, Matrix, graph_of, module_hash
 from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.lockstep import check_fit, train_in_lockstep
@@ -41,16 +41,16 @@ class GraphTrainer:
     def __init__(self, space: NasBench1Shot1) -> None:
         self._space = space
 
-    def groups(self) -> list[list[Cell]]:
+    def groups(self) -> list[list[NasBench1Shot1Cell]]:
         """The cells by hash: 2,685 in space 1, 7,773 in space 2; those of one graph together."""
-        groups: dict[str, list[Cell]] = {}
+        groups: dict[str, list[NasBench1Shot1Cell]] = {}
         for cell in self._space.enumerate():
             groups.setdefault(self._space.canonical(cell), []).append(cell)
         return sorted(groups.values(), key=lambda group: _place(graph_of(group[0])))
 
     def train(
         self,
-        architectures: Sequence[Cell],
+        architectures: Sequence[NasBench1Shot1Cell],
         *,
         seed: int,
         dataset: ImageDataset,
@@ -94,7 +94,9 @@ class GraphTrainer:
                 failures[member] = failure
         return result._replace(failures=tuple(failures))
 
-    def costs(self, architecture: Cell, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
+    def costs(
+        self, architecture: NasBench1Shot1Cell, dataset: ImageDataset, protocol: TrainingProtocol
+    ) -> Costs:
         """Costs by arithmetic, of the cell without unused nodes, as NAS-Bench-101 counts them."""
         shape, graph = FlatShape.of(protocol, dataset), graph_of(architecture)
         return Costs(parameters(graph, shape) / 1e6, flops(graph, shape) / 1e6)

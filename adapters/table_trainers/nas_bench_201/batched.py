@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from adapters.spaces.nas_bench_201 import EDGES, Cell
+from adapters.spaces.nas_bench_201 import EDGES, NasBench201Cell
 from adapters.table_trainers.batched_network import BatchedNetwork, Weights, window_taps
-from adapters.table_trainers.flat_networks import ConvBn, FlatShape
+from adapters.table_trainers.flat_networks import FlatConvBn, FlatShape
 from adapters.table_trainers.nas_bench_201.functions import (
     CONV_1X1,
     CONV_3X3,
@@ -48,7 +48,7 @@ class BatchedCells(BatchedNetwork):
 
     def __init__(
         self,
-        cells: Sequence[Cell],
+        cells: Sequence[NasBench201Cell],
         weights: Sequence[Weights],
         shape: FlatShape,
         *,
@@ -70,7 +70,7 @@ class BatchedCells(BatchedNetwork):
             x = self._cell(x, block, training)
         return x
 
-    def _cell(self, x: Tensor, block: list[list[ConvBn | None]], training: bool) -> Tensor:
+    def _cell(self, x: Tensor, block: list[list[FlatConvBn | None]], training: bool) -> Tensor:
         members = self.members
         nodes = x.new_zeros(3 * members, *x.shape[1:])
         for node, (source, layers) in enumerate(zip(self._sources, block, strict=True)):
@@ -87,14 +87,14 @@ class BatchedCells(BatchedNetwork):
                     nodes.index_add_(0, targets, y)
         return nodes[2 * members :]
 
-    def _apply(self, operation: int, x: Tensor, layer: ConvBn | None, training: bool) -> Tensor:
+    def _apply(self, operation: int, x: Tensor, layer: FlatConvBn | None, training: bool) -> Tensor:
         if layer is not None:
             return layer(F.relu(x), training=training)
         return torch.matmul(self._pool, x) if operation == POOL else x
 
-    def _convolutions(self, source: _Source, block: int, spread: Tensor) -> list[ConvBn | None]:
+    def _convolutions(self, source: _Source, block: int, spread: Tensor) -> list[FlatConvBn | None]:
         """The 3x3 and the 1x1 convolutions that leave a node; None where no member has one."""
-        layers: list[ConvBn | None] = []
+        layers: list[FlatConvBn | None] = []
         for uses, taps in zip(source.uses[:2], (spread, None), strict=True):
             weights = [
                 self.weights[use.member][f"{block}.edges.{use.edge}.1.weight"] for use in uses
@@ -103,7 +103,7 @@ class BatchedCells(BatchedNetwork):
         return layers
 
 
-def _source(cells: Sequence[Cell], node: int, device: torch.device) -> _Source:
+def _source(cells: Sequence[NasBench201Cell], node: int, device: torch.device) -> _Source:
     live = [live_edges(cell) for cell in cells]
     uses = tuple(
         tuple(

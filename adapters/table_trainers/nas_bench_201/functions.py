@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
-from adapters.spaces.nas_bench_201 import EDGES, OPERATIONS, Cell
+from adapters.spaces.nas_bench_201 import EDGES, OPERATIONS, NasBench201Cell
 from adapters.spaces.nas_bench_201.cell import EDGES_INTO
 
 NONE, SKIP, CONV_1X1, CONV_3X3, POOL = range(len(OPERATIONS))
@@ -39,7 +39,7 @@ class _Convolution(NamedTuple):
     sees: _Sum
 
 
-def live_edges(cell: Cell) -> frozenset[int]:
+def live_edges(cell: NasBench201Cell) -> frozenset[int]:
     """The edges, ``none`` left out, whose output reaches the cell's output."""
     reached = {3}
     live: set[int] = set()
@@ -51,7 +51,7 @@ def live_edges(cell: Cell) -> frozenset[int]:
     return frozenset(live)
 
 
-def exact_function(cell: Cell) -> Hashable:
+def exact_function(cell: NasBench201Cell) -> Hashable:
     """A value that is equal for cells that are the same function of the same parameters.
 
     A zero adds nothing; skips pass sums through; pooling is linear, so it is applied term by
@@ -71,15 +71,15 @@ def exact_function(cell: Cell) -> Hashable:
     )
 
 
-def groups_of_one_function(cells: Iterable[Cell]) -> list[list[Cell]]:
+def groups_of_one_function(cells: Iterable[NasBench201Cell]) -> list[list[NasBench201Cell]]:
     """The cells grouped by function, groups and cells in the order in which they come."""
-    groups: dict[Hashable, list[Cell]] = {}
+    groups: dict[Hashable, list[NasBench201Cell]] = {}
     for cell in cells:
         groups.setdefault(exact_function(cell), []).append(cell)
     return list(groups.values())
 
 
-def _expand(cell: Cell) -> tuple[_Sum, dict[int, _Convolution]]:
+def _expand(cell: NasBench201Cell) -> tuple[_Sum, dict[int, _Convolution]]:
     """The output as a sum, and every convolution that the cell has, by its edge."""
     convolutions: dict[int, _Convolution] = {}
     nodes = [Counter({_Term(0, _INPUT): 1})]

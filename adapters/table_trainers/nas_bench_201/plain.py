@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from adapters.spaces.nas_bench_201 import Cell
+from adapters.spaces.nas_bench_201 import NasBench201Cell
 from adapters.spaces.nas_bench_201.networks import CellBlock
 from adapters.table_trainers.flat_networks import (
     FlatShape,
@@ -20,13 +20,13 @@ from adapters.table_trainers.nas_bench_201.functions import CONV_1X1, CONV_3X3, 
 KERNELS = {CONV_1X1: 1, CONV_3X3: 3}
 
 
-def plain_network(cell: Cell, shape: FlatShape) -> nn.Sequential:
+def plain_network(cell: NasBench201Cell, shape: FlatShape) -> nn.Sequential:
     """One of the networks that ``BatchedCells`` trains together: the same function."""
     return plain_flat_network((CellBlock(cell, shape.channels) for _ in range(shape.cells)), shape)
 
 
 def initial_weights(
-    cell: Cell, shape: FlatShape, rng: np.random.Generator
+    cell: NasBench201Cell, shape: FlatShape, rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
     """The weights of ``flat_weights``.
 
@@ -41,16 +41,16 @@ def initial_weights(
     return flat_weights(sizes, shape, rng)
 
 
-def parameters(cell: Cell, shape: FlatShape) -> int:
+def parameters(cell: NasBench201Cell, shape: FlatShape) -> int:
     """Trainable parameters of the plain network, unused ones included."""
     width = shape.channels
     return flat_parameters(sum(k * k * width * width + 2 * width for k in _kernels(cell)), shape)
 
 
-def flops(cell: Cell, shape: FlatShape) -> int:
+def flops(cell: NasBench201Cell, shape: FlatShape) -> int:
     """Multiply-accumulates of one image, by the benchmark's rule: convolutions and linear layer."""
     return flat_flops(sum((k * shape.channels) ** 2 for k in _kernels(cell)), shape)
 
 
-def _kernels(cell: Cell) -> list[int]:
+def _kernels(cell: NasBench201Cell) -> list[int]:
     return [KERNELS[operation] for operation in cell.operations if operation in KERNELS]

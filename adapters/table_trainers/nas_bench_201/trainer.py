@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from adapters.spaces.nas_bench_201 import SPACE, Cell
+from adapters.spaces.nas_bench_201 import SPACE, NasBench201Cell
 from adapters.table_trainers.flat_networks import FlatShape
 from adapters.table_trainers.lockstep import check_fit, train_in_lockstep
 from adapters.table_trainers.nas_bench_201.batched import BatchedCells
@@ -34,14 +34,14 @@ class CellTrainer:
     version = 1
     members = 48
 
-    def groups(self) -> list[list[Cell]]:
+    def groups(self) -> list[list[NasBench201Cell]]:
         """The 5,224 functions, those with few and cheap operations first."""
         groups = groups_of_one_function(SPACE.enumerate())
         return sorted(groups, key=lambda group: _work(group[0]))
 
     def train(
         self,
-        architectures: Sequence[Cell],
+        architectures: Sequence[NasBench201Cell],
         *,
         seed: int,
         dataset: ImageDataset,
@@ -70,7 +70,9 @@ class CellTrainer:
             dtype=dtype,
         )
 
-    def costs(self, architecture: Cell, dataset: ImageDataset, protocol: TrainingProtocol) -> Costs:
+    def costs(
+        self, architecture: NasBench201Cell, dataset: ImageDataset, protocol: TrainingProtocol
+    ) -> Costs:
         """Costs by arithmetic; unused convolutions are counted, as in the benchmark."""
         shape = FlatShape.of(protocol, dataset)
         return Costs(parameters(architecture, shape) / 1e6, flops(architecture, shape) / 1e6)
@@ -79,7 +81,7 @@ class CellTrainer:
 TRAINER = CellTrainer()
 
 
-def _work(cell: Cell) -> tuple[int, int, int, int, int]:
+def _work(cell: NasBench201Cell) -> tuple[int, int, int, int, int]:
     """The sort key of a cell: its training cost, the dearest operation first, then its key."""
     live = [cell.operations[edge] for edge in live_edges(cell)]
     counts = (live.count(operation) for operation in (CONV_3X3, CONV_1X1, POOL))

@@ -11,7 +11,7 @@ import torch
 
 from adapters.trainers.differentiable.darts import AlphaSettings, AlphaTrainer
 from adapters.trainers.differentiable.sgas_criteria import (
-    Rows,
+    RowScores,
     certainty,
     importance,
     scaled,
@@ -85,7 +85,7 @@ class SgasTrainer(AlphaTrainer):
         super().__init__(context, settings)
         self.decisions = Decisions(self.supernet.groups)
         self.decided_epochs = 0
-        self._past: list[list[Rows]] = [[] for _ in self.supernet.groups]
+        self._past: list[list[RowScores]] = [[] for _ in self.supernet.groups]
         self._draw_valid: Callable[[], Batch] | None = None
 
     def decision_epochs(self) -> list[int]:
@@ -137,7 +137,7 @@ class SgasTrainer(AlphaTrainer):
             self._remember(number, weights[number])
         self.decided_epochs += bool(due)
 
-    def edge_score(self, number: int, weights: Rows) -> Rows:
+    def edge_score(self, number: int, weights: RowScores) -> RowScores:
         """How much the edges of a group call for a decision, shape (rows,)."""
         group = self.supernet.groups[number]
         score = np.ones(len(group.rows))
@@ -150,7 +150,7 @@ class SgasTrainer(AlphaTrainer):
             score = score * scaled(stability(others, self._past[number]))
         return score
 
-    def _decide(self, number: int, score: Rows, weights: Rows) -> None:
+    def _decide(self, number: int, score: RowScores, weights: RowScores) -> None:
         """Settle the best undecided edge; cut the others of its node once it has enough."""
         group, settled = self.supernet.groups[number], self.decisions.settled[number]
         if settled.all():
@@ -164,7 +164,7 @@ class SgasTrainer(AlphaTrainer):
                 if place not in decided:
                     self.decisions.settle(number, place, [])
 
-    def _best_operation(self, number: int, row: int, weights: Rows) -> int:
+    def _best_operation(self, number: int, row: int, weights: RowScores) -> int:
         names = self.supernet.groups[number].candidates[row]
         columns = [column for column, name in enumerate(names) if name != "none"]
         if self.settings.operation_rule == "magnitude" or self._draw_valid is None:
@@ -177,12 +177,12 @@ class SgasTrainer(AlphaTrainer):
         accuracies = [each.accuracy for each in found]
         return columns[accuracies.index(min(accuracies))]
 
-    def _remember(self, number: int, weights: Rows) -> None:
+    def _remember(self, number: int, weights: RowScores) -> None:
         past = self._past[number]
         past.append(without_none(self.supernet.groups[number], weights))
         del past[: -self.settings.history]
 
-    def _weights(self) -> list[Rows]:
+    def _weights(self) -> list[RowScores]:
         """Softmax of alpha, decided edges included."""
         with torch.no_grad():
             return [rows.double().cpu().numpy() for rows in self.relaxed(self.alphas())]
@@ -200,9 +200,9 @@ class SgasTrainer(AlphaTrainer):
             found.append(np.where(settled[:, None], left.astype(np.float64), open_rows))
         return only_present(self.supernet.groups, found)
 
-    def edge_scores(self) -> list[Rows | None] | None:
+    def edge_scores(self) -> list[RowScores | None] | None:
         """Decided edges first, then undecided ones by importance, then those that were cut."""
-        found: list[Rows | None] = []
+        found: list[RowScores | None] = []
         for number, (group, weights) in enumerate(
             zip(self.supernet.groups, self._weights(), strict=True)
         ):

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from harness.supernets.choices import ChoiceGroup
 
-Rows = NDArray[np.float64]
+RowScores = NDArray[np.float64]
 
 
-def without_none(group: ChoiceGroup, weights: Rows) -> Rows:
+def without_none(group: ChoiceGroup, weights: RowScores) -> RowScores:
     """The weights of the other operations, rows summing to 1.
 
     Shape (rows, most other operations of a row); a row with fewer is filled up with zeros.
@@ -20,28 +20,28 @@ def without_none(group: ChoiceGroup, weights: Rows) -> Rows:
     return np.stack([np.pad(row / row.sum(), (0, most - len(row))) for row in others])
 
 
-def importance(group: ChoiceGroup, weights: Rows) -> Rows:
+def importance(group: ChoiceGroup, weights: RowScores) -> RowScores:
     """One minus the weight of `none`, shape (rows,); 1 where an edge has no `none`."""
-    found: Rows = 1.0 - (weights * group.columns_of("none")).sum(axis=1)
+    found: RowScores = 1.0 - (weights * group.columns_of("none")).sum(axis=1)
     return found
 
 
-def certainty(weights: Rows) -> Rows:
+def certainty(weights: RowScores) -> RowScores:
     """One minus the normalised entropy of each row, shape (rows,)."""
     logs = np.log(np.where(weights > 0, weights, 1.0))
-    found: Rows = 1.0 + (weights * logs).sum(axis=1) / np.log(weights.shape[1])
+    found: RowScores = 1.0 + (weights * logs).sum(axis=1) / np.log(weights.shape[1])
     return found
 
 
-def stability(weights: Rows, past: list[Rows]) -> Rows:
+def stability(weights: RowScores, past: list[RowScores]) -> RowScores:
     """Mean histogram intersection with earlier weights, shape (rows,); 0 where there are none."""
     if not past:
         return np.zeros(len(weights))
-    found: Rows = np.mean([np.minimum(weights, each).sum(axis=1) for each in past], axis=0)
+    found: RowScores = np.mean([np.minimum(weights, each).sum(axis=1) for each in past], axis=0)
     return found
 
 
-def scaled(values: Rows) -> Rows:
+def scaled(values: RowScores) -> RowScores:
     """From 0 for the least to 1 for the largest; all 0 where they are the same."""
     span = values.max() - values.min()
     return (values - values.min()) / span if span > 0 else np.zeros_like(values)

@@ -25,7 +25,7 @@ from harness.supernets.trainers import Step, TrainerContext
 _LONGEST_REST = 0.4
 """Share of a stage: P-DARTS leaves alpha alone in 10 of 25 epochs."""
 
-Candidates = dict[str, tuple[tuple[str, ...], ...]]
+NamedCandidates = dict[str, tuple[tuple[str, ...], ...]]
 """Group name -> the candidates left in each row, as ``SupernetOptions`` takes them."""
 
 
@@ -145,7 +145,7 @@ class StagedTrainer(AlphaTrainer):
         super().load_state_dict(state)
 
 
-def candidates_of(groups: Sequence[ChoiceGroup]) -> Candidates:
+def candidates_of(groups: Sequence[ChoiceGroup]) -> NamedCandidates:
     """What a supernet of these groups was left with."""
     return {group.name: group.candidates for group in groups}
 
@@ -162,7 +162,9 @@ def kept_columns(group: ChoiceGroup, scores: Tensor, wanted: float) -> list[list
     return [list(best_columns(row, count)) for row in rows]
 
 
-def named(groups: Sequence[ChoiceGroup], columns: Sequence[Sequence[Sequence[int]]]) -> Candidates:
+def named(
+    groups: Sequence[ChoiceGroup], columns: Sequence[Sequence[Sequence[int]]]
+) -> NamedCandidates:
     """The names of the columns of each group and row."""
     return {
         group.name: tuple(

@@ -13,7 +13,7 @@ from harness.commands import options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.tables.building.trial import Trial
+    from harness.tables.building.trial import ProtocolTrial
 
 
 @click.command()
@@ -76,7 +76,7 @@ def trial(  # noqa: PLR0913 - one parameter an option
     _show(found)
 
 
-def _show(found: Trial) -> None:
+def _show(found: ProtocolTrial) -> None:
     from rich.console import Console
 
     seeds = ", ".join(map(str, found.seeds))
@@ -89,7 +89,7 @@ def _show(found: Trial) -> None:
     Console().print(_grid(found))
 
 
-def _grid(found: Trial) -> Table:
+def _grid(found: ProtocolTrial) -> Table:
     from rich import box
     from rich.table import Table
 

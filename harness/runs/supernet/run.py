@@ -80,14 +80,14 @@ def _recipe(spec: RunSpec, task: SupernetTask, shape: NetworkShape, frame: Frame
 
 
 @dataclass(frozen=True)
-class _Found:
+class _MadeSelection:
     """A selection, and what it cost when it was made."""
 
     selection: Selection
     seconds: float
 
 
-def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: Judge) -> _Found:
+def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: Judge) -> _MadeSelection:
     """The selection of this run, made once: a run that was cut off later reads it again."""
     name, version = spec.settings["parts"]["selector"]
     workshop = judge.workshop
@@ -95,7 +95,7 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: Judge)
     settings = make_settings(name, selector.settings, spec.settings["selector"])
     if selector.sees_truth:
         given = replace(_given(spec, trained, data, workshop), truth=judge.truth)
-        return _Found(selector.select(given, settings), 0.0)
+        return _MadeSelection(selector.select(given, settings), 0.0)
     identity = digest(
         [trained.recipe.identity, name, version, spec.settings["selector"], spec.seed]
     )
@@ -103,12 +103,12 @@ def _selected(spec: RunSpec, trained: Trained, data: SupernetData, judge: Judge)
     with artefact.locked():
         state = artefact.load()
         if state is not None:
-            return _Found(kept.from_state(state, trained.space), state["seconds"])
+            return _MadeSelection(kept.from_state(state, trained.space), state["seconds"])
         begun = time.perf_counter()
         selection = selector.select(_given(spec, trained, data, workshop), settings)
         seconds = time.perf_counter() - begun
         artefact.save({**kept.to_state(selection, trained.space), "seconds": seconds})
-    return _Found(selection, seconds)
+    return _MadeSelection(selection, seconds)
 
 
 def _given(spec: RunSpec, trained: Trained, data: SupernetData, workshop: Workshop) -> SupernetCopy:
@@ -121,7 +121,7 @@ def _given(spec: RunSpec, trained: Trained, data: SupernetData, workshop: Worksh
 
 
 def _outcome(
-    spec: RunSpec, trained: Trained, found: _Found, judge: Judge, split_rule: str
+    spec: RunSpec, trained: Trained, found: _MadeSelection, judge: Judge, split_rule: str
 ) -> Outcome:
     """Only here, with the selection made, is a test number read."""
     selection, space, log = found.selection, trained.space, trained.log

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from harness.datasets import SPLITS
 from harness.errors import HarnessError
+from harness.metrics.checks import Array
 from harness.metrics.ranking import kendall_tau
 from harness.randomness.streams import stream
 from harness.tables.building.build import train_repeatably
 from harness.tables.building.plan import BuildPlan
 from harness.tables.study import final_places, is_test, population
 from harness.tables.table import BenchmarkTable
-
-Array = NDArray[np.float64]
 
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 """The quantiles of the test accuracies that are kept, in percent."""
@@ -80,7 +79,7 @@ class Tau:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ProtocolTrial:
     """The results of a trial.
 
     trained: trainings done; cells of one function share theirs. seconds: mean time of a training
@@ -112,7 +111,7 @@ def trial(
     seeds: Sequence[int],
     device: str,
     finished: Callable[[str], None],
-) -> Trial:
+) -> ProtocolTrial:
     """Train a sample of ``plan`` with each seed, and measure how good a table would be.
 
     ``finished`` is told of each batch, seed by seed. Raises HarnessError if all trainings fail.
@@ -123,7 +122,7 @@ def trial(
         raise HarnessError(f"all trainings by protocol {plan.protocol.name} failed")
     valid, test = (accuracy[:, SPLITS.index(name)][:, there] for name in ("valid", "test"))
     keys, n = sample.keys[there], int(there.sum())
-    return Trial(
+    return ProtocolTrial(
         space=plan.space.name,
         dataset=plan.dataset.name,
         protocol=plan.protocol.name,
