@@ -14,8 +14,9 @@ from pathlib import Path
 
 import click
 
+# By the package's own first file: where another distribution's is in its place, that shows here.
+from harness import __version__
 from harness.errors import BrokenInstallation, HarnessError, did_you_mean
-from harness.version import __version__
 
 VERBS = {
     "run": ("harness.commands.run:run", "Run a suite and show its leaderboard."),

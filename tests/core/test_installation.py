@@ -22,6 +22,10 @@ ENTRIES = """
 [nas_harness.methods]
 random-search = adapters.searchers.random_search:METHOD
 local-search = adapters.searchers.local_search:METHOD
+
+[nas_harness.kinds]
+search = harness.runs.search.kind:KIND
+supernet = harness.runs.supernet.kind:KIND
 """
 INDEX = "pip install --force-reinstall --no-deps nas-harness"
 
