@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def imports(file: Path, *, inside_functions: bool) -> Iterator[str]:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in MODULES else node.module
+
+
+@cache
+def called_in(file: Path) -> frozenset[str]:
+    """What a file calls, as it is written there."""
+    tree = ast.walk(ast.parse(file.read_text("utf-8")))
+    return frozenset(ast.unparse(node.func) for node in tree if isinstance(node, ast.Call))
 
 
 def top(name: str) -> str:
@@ -130,6 +138,25 @@ def test_no_global_random_state_is_used() -> None:
     }
     # What torch draws from its own generator is put back as it was, in one place.
     for file in set(FILES) - {ROOT / "harness" / "randomness" / "on_torch.py"}:
-        tree = ast.parse(file.read_text("utf-8"))
-        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not called & forbidden, file
+        assert not called_in(file) & forbidden, file
+
+
+@pytest.mark.parametrize(
+    ("place", "calls"),
+    [
+        ("harness/training/sgd.py", {"SGD", "clip_grad_norm_"}),
+        ("harness/protocols/schedule.py", {"math.cos"}),
+        ("harness/supernets/driver.py", {"next_epoch"}),
+        ("harness/storage/locks.py", {"FileLock", "flock", "lockf"}),
+        ("harness/storage/files.py", {"fsync", "os.replace", "os.rename", "mkdtemp"}),
+        ("harness/resources.py", {"device_count"}),
+    ],
+)
+def test_what_is_done_everywhere_is_done_in_one_place(place: str, calls: set[str]) -> None:
+    """The rule of weights, the cosine, the driver of epochs, the lock, writing, the device."""
+    found = [
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if any(name in calls or name.rpartition(".")[2] in calls for name in called_in(file))
+    ]
+    assert found == [place]

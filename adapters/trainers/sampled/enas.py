@@ -32,6 +32,7 @@ from harness.supernets.evaluation import evaluate
 from harness.supernets.network import Mixture
 from harness.supernets.spaces import AnySupernetSpace, SupernetOptions
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
+from harness.training.sgd import clip_gradient
 
 _SCORING_DRAWS = 100
 
@@ -138,7 +139,7 @@ class EnasTrainer(SupernetTrainer):
                 if self.settings.baseline_rule == "sample":
                     self.baseline = baseline
             parameters = self.controller.parameters()
-            torch.nn.utils.clip_grad_norm_(parameters, self.settings.controller_clip)
+            clip_gradient(parameters, self.settings.controller_clip)
             self.controller_optimizer.step()
         if baselines and self.settings.baseline_rule == "epoch":
             self.baseline = float(np.mean(baselines))
