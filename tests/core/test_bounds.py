@@ -24,7 +24,7 @@ from harness.protocols.evaluation import PRESETS as EVALUATIONS
 from harness.protocols.evaluation import EvaluationFile
 from harness.protocols.frame import Frame
 from harness.resources import Workshop
-from harness.runs.methods import load_method
+from harness.runs.methods import registered_as
 from harness.runs.plan import Choice, make_plan
 from harness.runs.search.entry import BenchmarkEntry
 from harness.searchers.contract import BlackBoxMethod
@@ -41,23 +41,17 @@ space = "nas-bench-201"
 table = "nas-bench-201-digits"
 protocol = "nas-bench-201-digits"
 """
-CONTRACTS: Mapping[str, type[Any]] = {
-    "methods": BlackBoxMethod,
-    "trainers": TrainerMethod,
-    "selectors": SelectorMethod,
-}
 
 
 def rows() -> list[tuple[str, str, type[Any]]]:
     """Every settings class: a row that has it, the prefix of its settings there, the class."""
-    found = []
-    for kind, contract in CONTRACTS.items():
-        for name in registry.names(kind):
-            if kind == "methods" and not isinstance(load_method(name), BlackBoxMethod):
-                continue
-            row = {"trainers": f"{name}+random", "selectors": f"untrained+{name}"}.get(kind, name)
-            prefix = {"trainers": "trainer_", "selectors": "selector_"}.get(kind, "")
-            found.append((row, prefix, registry.load(kind, name, contract).settings))
+    found = [(name, "", method.settings) for name, method in registered_as(BlackBoxMethod)]
+    for name in registry.names("trainers"):
+        trainer = registry.load("trainers", name, TrainerMethod)
+        found.append((f"{name}+random", "trainer_", trainer.settings))
+    for name in registry.names("selectors"):
+        selector = registry.load("selectors", name, SelectorMethod)
+        found.append((f"untrained+{name}", "selector_", selector.settings))
     return found
 
 
@@ -98,12 +92,14 @@ def test_every_setting_of_a_diagnosis_has_bounds(name: str) -> None:
     check_bounds(registry.load("diagnoses", name, Diagnosis).settings)
 
 
-@pytest.mark.parametrize("name", [*registry.names("trainers"), *registry.names("selectors")])
-def test_no_published_frame_or_setting_is_out_of_its_bounds(name: str) -> None:
-    kind = "trainers" if name in registry.names("trainers") else "selectors"
-    adapter = registry.load(kind, name, CONTRACTS[kind])
-    make_settings(name, adapter.settings, dataclasses.asdict(adapter.settings()))
-    for frame in getattr(adapter, "frame", {}).values():
+@pytest.mark.parametrize(("row", "prefix", "settings"), rows())
+def test_no_default_is_out_of_its_bounds(row: str, prefix: str, settings: type[Any]) -> None:
+    make_settings(row, settings, dataclasses.asdict(settings()))
+
+
+@pytest.mark.parametrize("name", registry.names("trainers"))
+def test_no_published_frame_is_out_of_its_bounds(name: str) -> None:
+    for frame in registry.load("trainers", name, TrainerMethod).frame.values():
         supernet_file.checked_frame(name, frame)
 
 

@@ -12,6 +12,7 @@ from harness.protocols import supernet_file
 from harness.protocols.supernet import SupernetProtocol, SupernetTask
 from harness.runs.methods import load_method
 from harness.runs.supernet.plan import PlannedSupernet
+from harness.searchers.contract import BlackBoxMethod
 from harness.settings import make_settings
 from harness.suites import suite as suites
 from harness.suites.suite import MethodEntry
@@ -50,10 +51,10 @@ def test_no_bound_refuses_a_row_of_a_shipped_suite(name: str) -> None:
     for profile in suite.file.profile:
         for entry in suite.methods(profile):
             method = load_method(entry.name)
-            if not isinstance(method, SupernetMethod):
+            if isinstance(method, BlackBoxMethod):
                 make_settings(entry.name, method.settings, entry.settings)
                 continue
-            for supernet in suite.supernets(profile):
+            for supernet in suite.entries("supernet", profile):
                 planned(entry, supernet.space, supernet.protocol)
 
 
