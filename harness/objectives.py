@@ -35,7 +35,8 @@ class Objective:
     name: as tables and protocol files have it. unit: of its values, in words. direction: which
     values are better. cheap: whether it follows from the architecture alone, without training or
     measuring anything. of_training: whether it is the result of a training, so that each split,
-    length of training and seed has a value of its own; otherwise a data set has one.
+    length of training and seed has a value of its own; otherwise a data set has one. digits: the
+    decimals that people are shown.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Objective:
     direction: Literal["higher", "lower"]
     cheap: bool = False
     of_training: bool = False
+    digits: int = 2
 
     @property
     def sign(self) -> float:
@@ -75,12 +77,14 @@ OBJECTIVES: Mapping[str, Objective] = {
     for each in (
         Objective(ACCURACY, "percent", "higher", of_training=True),
         # Mean cross-entropy.
-        Objective("loss", "nats", "lower", of_training=True),
-        Objective("parameters_m", "millions", "lower", cheap=True),
-        Objective("flops_m", "millions of multiply-accumulates", "lower", cheap=True),
-        Objective("train_seconds_per_epoch", "seconds", "lower"),
-        Objective("validation_seconds", "seconds per pass over the validation split", "lower"),
-        Objective("latency_seconds", "seconds", "lower"),
+        Objective("loss", "nats", "lower", of_training=True, digits=4),
+        Objective("parameters_m", "millions", "lower", cheap=True, digits=4),
+        Objective("flops_m", "millions of multiply-accumulates", "lower", cheap=True, digits=4),
+        Objective("train_seconds_per_epoch", "seconds", "lower", digits=4),
+        Objective(
+            "validation_seconds", "seconds per pass over the validation split", "lower", digits=4
+        ),
+        Objective("latency_seconds", "seconds", "lower", digits=4),
     )
 }
 """Every objective, by its name."""

@@ -82,7 +82,7 @@ def _section(context: Context, notes: Sequence[str]) -> Section:
         primary=context.answer == runs.answers[0],
         captions=tuple(kind.captions(where, context.facts)),
         facts=context.facts,
-        columns=columns(kind.measures, _words(context)),
+        columns=columns(kind.measures, _words(context), context.objective),
         seeds=tuple(sorted(runs.seeds)),
         rows=rows,
         references=(*kind.references(context), *_as_published(printed, rows)),

@@ -65,8 +65,23 @@ def write_synthetic_table(
                         block[place] = _accuracy(quality, progress, rng)
         for dataset in ("cifar10-valid", "cifar100", "ImageNet16-120"):
             seconds = writer.cost_block(quantity="train_seconds_per_epoch", dataset=dataset)
-            seconds[:] = 4.0 + (choices == 3).sum(axis=1) * 1.7 + (choices == 2).sum(axis=1) * 0.9
+            seconds[:] = _additive(choices, 4.0, 0.9, 1.7)
+            writer.cost_block(quantity="flops_m", dataset=dataset)[:] = _additive(
+                choices, 8.0, 3.0, 27.0
+            )
+            writer.cost_block(quantity="latency_seconds", dataset=dataset)[:] = _additive(
+                choices, 0.010, 0.001, 0.002
+            )
         return writer.finish()
+
+
+def _additive(
+    choices: NDArray[np.int64], skeleton: float, conv_1x1: float, conv_3x3: float
+) -> NDArray[np.float64]:
+    """What each cell costs, where every convolution costs the same."""
+    ones, threes = ((choices == operation).sum(axis=1) for operation in (2, 3))
+    total: NDArray[np.float64] = skeleton + threes * conv_3x3 + ones * conv_1x1
+    return total
 
 
 def _quality(choices: NDArray[np.int64], dataset: str) -> NDArray[np.float64]:

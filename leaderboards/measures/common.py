@@ -7,14 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.metrics.regret import relative_improvement
-from leaderboards.measures.measure import Measure
+from leaderboards.measures.measure import ANSWER, Measure
 from leaderboards.measures.rows import Standing
 from leaderboards.pages.view import Value
 
 Number = float | None
-
-ANSWER = "the answer's"
-"""The unit of numbers computed from answers: percent for accuracies."""
 
 
 def finished(number: Callable[[Standing], Value]) -> Callable[[Standing], Value]:
@@ -42,7 +39,8 @@ def _bound(which: int) -> Callable[[Standing], Number]:
 
 def _interval(row: Standing) -> str | None:
     bounds = row.among.bounds.get(row.runs.label)
-    return None if bounds is None else f"{bounds[0]:.2f}, {bounds[1]:.2f}"
+    digits = row.context.objective.digits
+    return None if bounds is None else f"{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}"
 
 
 def _regret(row: Standing) -> Number:

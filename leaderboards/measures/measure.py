@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from harness.objectives import ACCURACY, OBJECTIVES, Objective
 from leaderboards.pages.view import Value, ViewColumn
 
 S = TypeVar("S")
+
+ANSWER = "the answer's"
+"""The unit of numbers computed from answers: percent for accuracies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +31,23 @@ class Measure(ViewColumn, Generic[S]):
 
 
 def columns(
-    measures: Sequence[Measure[S]], words: Mapping[str, str] | None = None
+    measures: Sequence[Measure[S]],
+    words: Mapping[str, str] | None = None,
+    objective: Objective = OBJECTIVES[ACCURACY],
 ) -> tuple[ViewColumn, ...]:
-    """The columns of a table, with the section's words filled into their heads."""
-    if words is None:
-        return tuple(measures)
-    return tuple(replace(each, head=each.head.format_map(words)) for each in measures)
+    """The columns of a table, with the section's words filled into their heads.
+
+    objective: of the answers in it, which may need other decimals than accuracies.
+    """
+    more = objective.digits - OBJECTIVES[ACCURACY].digits
+    return tuple(
+        replace(
+            each,
+            head=each.head if words is None else each.head.format_map(words),
+            digits=each.digits + more if each.unit == ANSWER else each.digits,
+        )
+        for each in measures
+    )
 
 
 def values(measures: Sequence[Measure[S]], source: S) -> dict[str, Value]:

@@ -75,6 +75,8 @@ def facts(table: BenchmarkTable, everyone: Population, answer: Answer) -> TableF
 
 def zero_name(answer: Answer) -> str:
     """What regret is measured from: the best seed mean, or the best run of the one seed asked."""
+    if answer.seed is None:
+        return "optimum"
     return f"optimum=seed {answer.seed}" if isinstance(answer.seed, int) else "optimum=mean"
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from harness.metrics.anytime import AnytimeSummary
 from harness.metrics.checks import Array
-from leaderboards.measures.common import ANSWER
-from leaderboards.measures.measure import Measure, label
+from leaderboards.measures.measure import ANSWER, Measure, label
 from leaderboards.sections import reference_search
 from leaderboards.sections.context import Context
 from leaderboards.sections.curves import SectionCurves, at_costs, cost_grid, known, notes

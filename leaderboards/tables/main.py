@@ -108,18 +108,19 @@ def _reference_values(reference: Reference) -> Mapping[str, Value]:
 
 
 def _findings(section: Section) -> list[str]:
-    lines = _of_the_table(section.facts) if section.facts else []
+    digits = section.where.objective.digits
+    lines = _of_the_table(section.facts, digits) if section.facts else []
     if section.pairs:
         share = 100 * section.decided / section.pairs
         lines.append(f"decided: {section.decided} of {section.pairs} adjacent pairs ({share:.0f}%)")
     return lines
 
 
-def _of_the_table(facts: TableFacts) -> list[str]:
+def _of_the_table(facts: TableFacts, digits: int) -> list[str]:
     """Facts of the whole benchmark table: optimum, average, and how well the signal ranks."""
     lines = [
-        f"{facts.zero} {facts.optimum:.2f}, average architecture {facts.average:.2f} "
-        f"± {facts.deviation:.2f}"
+        f"{facts.zero} {facts.optimum:.{digits}f}, average architecture "
+        f"{facts.average:.{digits}f} ± {facts.deviation:.{digits}f}"
     ]
     return lines + ([_quality(facts.quality)] if facts.quality else [])
 

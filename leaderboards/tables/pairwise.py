@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.metrics.statistics import PairwiseComparison, seeds_needed
-from leaderboards.measures.common import ANSWER
-from leaderboards.measures.measure import Measure
+from leaderboards.measures.measure import ANSWER, Measure
 from leaderboards.measures.rows import by_seed, comparisons
 from leaderboards.sections.context import Context
 from leaderboards.tables.section_table import SectionTable

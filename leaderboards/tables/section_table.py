@@ -38,10 +38,11 @@ class SectionTable(Generic[S]):
         where = context.where
         about = where.title if self.by_answer else where.task.name
         found = self.rows(context) if shown else ()
+        words = self.words(context) if self.words else None
         return View(
             title=f"{about}: {self.about}" if self.about else about,
             identity=where.columns(),
-            columns=columns(self.measures, self.words(context) if self.words else None),
+            columns=columns(self.measures, words, context.objective),
             rows=tuple(values(self.measures, source) for source in found),
             facts=tuple(captions),
             notes=tuple(self.notes(context)),

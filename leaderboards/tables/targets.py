@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics.anytime import FixedTarget, fixed_target
-from leaderboards.measures.common import ANSWER
-from leaderboards.measures.measure import Measure, label
+from leaderboards.measures.measure import ANSWER, Measure, label
 from leaderboards.sections.context import Context
 from leaderboards.sections.curves import known, notes, steps
 from leaderboards.sections.grouping import MethodRuns

@@ -10,11 +10,12 @@ import pytest
 from harness.protocols.search import Answer
 from harness.tables.table import BenchmarkTable
 from leaderboards.board import build, of_contexts
-from leaderboards.model import Section
+from leaderboards.model import Leaderboard, Section
 from leaderboards.pages.view import View
 from leaderboards.plots.anytime import info_of_contexts
 from leaderboards.report import section_views
 from leaderboards.sections.context import Context, contexts
+from leaderboards.tables.main import main_views
 from tests.leaderboards.making import done, make_table, protocol
 
 SIZES = (0.5, 0.1, 0.3, 0.7)
@@ -92,11 +93,25 @@ def test_curves_fall_towards_the_optimum(context: Context) -> None:
     last = [row for row in view_of("anytime", context).rows if row["label"] == "small"][-1]
     assert last["regret"] == pytest.approx(0.1)
     (panel,) = info_of_contexts([context]).panels
-    assert panel.y_label == "simple regret (millions), optimum=mean"
+    assert panel.y_label == "simple regret (millions), optimum"
     small = next(line for line in panel.lines if line.label.startswith("small"))
     assert small.end == pytest.approx(0.1)
     assert (small.low <= small.y).all()
     assert (small.y <= small.high).all()
+
+
+def test_people_see_as_many_decimals_as_the_objective_needs(section: Section) -> None:
+    (view,) = main_views(of_sections(section))
+    digits = {column.key: column.digits for column in view.columns}
+    # Two for accuracies, three for their regret; cost and tau are no answers.
+    assert (digits["mean"], digits["regret"]) == (4, 5)
+    assert (digits["cost"], digits["tau"]) == (0, 3)
+    assert view.rows[0]["interval"] == "0.1000, 0.3000"
+    assert view.findings[0].startswith("optimum 0.1000, average architecture 0.4000 ± 0.2582")
+
+
+def of_sections(*sections: Section) -> Leaderboard:
+    return Leaderboard(sections, ())
 
 
 def test_the_caption_says_what_it_is(section: Section) -> None:
