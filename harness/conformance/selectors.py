@@ -36,6 +36,7 @@ from harness.conformance.small_trainings import (
     own_name,
 )
 from harness.errors import HarnessError, NotApplicable
+from harness.objectives import OBJECTIVES
 from harness.protocols.frame import Frame
 from harness.spaces import NetworkShape
 from harness.supernets.choices import Scores
@@ -141,6 +142,21 @@ class SelectorConformance(OnSmallSupernets):
         assert any(np.isfinite(rows).any() for rows in found.scores), "nothing was scored"
         assert_equal(list(found.margins), list(margins(groups, found.scores)))
 
+    def test_a_family_has_purposes_and_architectures_of_the_space(
+        self, selector: SelectorMethod, settings: Any, give: Give
+    ) -> None:
+        given = give()
+        family = selector.select(given, settings).family
+        purposes = [each.purpose for each in family]
+        assert len(set(purposes)) == len(purposes), "two of one purpose"
+        for each in family:
+            assert each.purpose.strip()
+            assert len(each.purpose.splitlines()) == 1
+            assert given.space.parse(given.space.format(each.architecture)) == each.architecture
+            for name, value in each.expected.items():
+                assert name in OBJECTIVES, f"{name} is none of {', '.join(OBJECTIVES)}"
+                assert np.isfinite(value)
+
     def test_costs_and_notes_can_be_kept(
         self, selector: SelectorMethod, settings: Any, give: Give
     ) -> None:
@@ -168,6 +184,7 @@ class SelectorConformance(OnSmallSupernets):
     ) -> None:
         first, second = (selector.select(give(), settings) for _ in range(2))
         assert first.architecture == second.architecture
+        assert first.family == second.family
         assert_equal(list(first.scores), list(second.scores))
         assert (first.costs, first.notes) == (second.costs, second.notes)
 

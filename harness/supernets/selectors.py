@@ -1,4 +1,4 @@
-"""The contract of a selector: a trained supernet in, one architecture out, with its scores."""
+"""The contract of a selector: a trained supernet in, an architecture or a family of them out."""
 
 from __future__ import annotations
 
@@ -129,12 +129,28 @@ class TrainedSupernet(Protocol):
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """An architecture of a family, and what it was chosen for, such as ``at most 50 M``.
+
+    expected: what the selector takes it to be worth, by objective (``harness.objectives``), in the
+    objective's unit; nothing where it does not say.
+    """
+
+    purpose: str
+    architecture: Any
+    expected: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Selection:
     """What a selector gives.
 
-    scores: what every candidate of every row got, higher is better, NaN where none was asked for.
-    margins: per group, shape (rows,): best minus second best score of the row, NaN where there
-        are no two. costs: such as ``validation-passes`` and ``tuning-steps``. notes: one line each.
+    architecture: its answer, by which the run is judged and ranked. scores: what every candidate of
+        every row got, higher is better, NaN where none was asked for. margins: per group, shape
+        (rows,): best minus second best score of the row, NaN where there are no two. costs: such
+        as ``validation-passes`` and ``tuning-steps``. notes: one line each.
+    family: architectures beside the answer, such as one for each bound or those of a front; each
+        has a purpose of its own, is judged as the answer is, and shown by the table ``selections``.
     """
 
     architecture: Any
@@ -142,6 +158,7 @@ class Selection:
     margins: tuple[NDArray[np.float64], ...]
     costs: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    family: tuple[Chosen, ...] = ()
 
 
 def margins(groups: tuple[ChoiceGroup, ...], scores: Scores) -> tuple[NDArray[np.float64], ...]:

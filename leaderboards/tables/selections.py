@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from harness import registry
 from harness.records.record import RunRecord
 from harness.spaces import AnySpace, SearchSpace
-from leaderboards.measures.common import ANSWER
-from leaderboards.measures.measure import Measure, label
+from leaderboards.measures.measure import ANSWER, Measure, label
 from leaderboards.measures.rows import by_seed
 from leaderboards.pages.view import Value
 from leaderboards.sections.context import Context
@@ -25,11 +25,20 @@ DecidedRows = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Selected:
-    """What the runs of one row selected, and what it is worth, by seed."""
+    """What the runs of one row selected, and what it is worth, by seed.
+
+    purpose: what a member of a family was chosen for; empty for the answer.
+    """
 
     runs: MethodRuns
     decisions: Mapping[int, DecidedRows]
     answers: Mapping[int, float]
+    purpose: str = ""
+
+    @property
+    def mean(self) -> float:
+        """Of the answers."""
+        return float(np.mean(list(self.answers.values())))
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,8 @@ def _rows(context: Context) -> Iterator[Beside]:
     for own in found:
         default = defaults.get(own.runs.spec.method)
         yield Beside(own, None if default is own else default)
+        for each in _families(own.runs, space, context):
+            yield Beside(each, None)
 
 
 def _of_runs(runs: MethodRuns, space: AnySpace, context: Context) -> Selected:
@@ -81,10 +92,29 @@ def _of_runs(runs: MethodRuns, space: AnySpace, context: Context) -> Selected:
     return Selected(runs, decisions, by_seed(runs, context.answer.name))
 
 
+def _families(runs: MethodRuns, space: AnySpace, context: Context) -> Iterator[Selected]:
+    """The members of the runs' families, a row for each purpose, in the order of the first."""
+    by_purpose: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for record in runs.done:
+        for member in record.details.get("family", ()):
+            by_purpose.setdefault(member["purpose"], {})[record.spec.seed] = member
+    for purpose, members in by_purpose.items():
+        yield Selected(
+            runs,
+            {seed: _read(each["architecture"], space) for seed, each in members.items()},
+            {seed: each["answers"][context.answer.name] for seed, each in members.items()},
+            purpose,
+        )
+
+
 def _decisions(record: RunRecord, space: AnySpace) -> DecidedRows:
     if record.trajectory is None:
         raise TypeError(f"run {record.spec.identity} did not finish")
-    return tuple(space.to_decisions(space.parse(record.trajectory.architectures[-1])))
+    return _read(record.trajectory.architectures[-1], space)
+
+
+def _read(architecture: str, space: AnySpace) -> DecidedRows:
+    return tuple(space.to_decisions(space.parse(architecture)))
 
 
 def _percent(pairs: Sequence[tuple[DecidedRows, DecidedRows]]) -> float | None:
@@ -104,11 +134,27 @@ TABLE: SectionTable[Beside] = SectionTable(
     measures=(
         label(lambda row: row.own.runs.label),
         Measure(
+            "purpose",
+            "chosen\nfor",
+            "text",
+            names_row=True,
+            of=lambda row: row.own.purpose or None,
+            meaning="what an architecture was chosen for, of a selector that gives a family of "
+            "them; blank for its answer",
+        ),
+        Measure(
             "n",
             "n",
             "count",
             of=lambda row: len(row.own.decisions),
             meaning="runs that finished",
+        ),
+        Measure(
+            "mean",
+            "mean",
+            unit=ANSWER,
+            of=lambda row: row.own.mean,
+            meaning="of the answers of what was selected",
         ),
         Measure(
             "architectures",
@@ -164,6 +210,7 @@ TABLE: SectionTable[Beside] = SectionTable(
         ),
     ),
     rows=_rows,
+    detailed=True,
     notes=lambda context: (
         "architectures: how many different ones the runs of a row selected; between seeds: "
         "percent of the decisions, such as the operation of an edge, that differ between two "

@@ -118,7 +118,7 @@ def test_a_space_and_a_table_of_ones_own(reader: Reader, private_home: Path) -> 
 
 def test_a_selector_of_ones_own(reader: Reader, private_home: Path) -> None:
     printed = reader.follow(ROOT / "docs" / "tutorial-selector.md")
-    assert "12 passed" in printed
+    assert "13 passed" in printed
     shipped = ("darts", "darts+perturbation", "random-selection", "oracle")
     own = ("darts+leave-one-out", "leave one out, by accuracy")
     store = private_home / "runs.sqlite"

@@ -71,6 +71,7 @@ def test_selections_between_seeds_and_from_the_default() -> None:
     assert default == {
         "label": "own",
         "n": 3,
+        "mean": 91.0,
         "architectures": 2,
         "between_seeds": pytest.approx(100 * (0 + 1 / 6 + 1 / 6) / 3),
     }
@@ -78,6 +79,7 @@ def test_selections_between_seeds_and_from_the_default() -> None:
     assert wide == {
         "label": "own wide",
         "n": 3,
+        "mean": pytest.approx((91.0 + 95.0 + 10.0) / 3),
         "architectures": 2,
         "between_seeds": pytest.approx(100 * (1 / 2 + 1 / 2 + 0) / 3),
         "default": "own",
@@ -90,7 +92,7 @@ def test_selections_between_seeds_and_from_the_default() -> None:
 
 def test_one_seed_and_no_default_leave_cells_blank() -> None:
     (row,) = rows("selections", [selected("wide", 0, ONE, given=("width",))])
-    assert row == {"label": "wide", "n": 1, "architectures": 1}
+    assert row == {"label": "wide", "n": 1, "mean": 90.0, "architectures": 1}
 
 
 def test_measurements_are_of_the_runs_that_have_them() -> None:

@@ -94,6 +94,21 @@ class Judge:
         }
         return float(np.mean([each.test_accuracy for each in results])), costs
 
+    def judged(
+        self, architectures: list[Any]
+    ) -> tuple[dict[str, NDArray[np.float64]], dict[str, float]]:
+        """Answers as ``looked_up`` gives them, and what training cost where they were trained."""
+        if not architectures:
+            return {}, {}
+        if self.table is not None:
+            return self.looked_up(architectures), {}
+        found = [self.trained(each) for each in architectures]
+        costs = {
+            name: float(sum(cost[name] for _, cost in found))
+            for name in ("trainings", "training-seconds")
+        }
+        return {self.task.answers[0].name: np.array([value for value, _ in found])}, costs
+
 
 def agreement(judge: Judge, selection: Selection) -> dict[str, float]:
     """Mean Kendall tau-b, over rows, of the selection's scores with the best answers there are."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.runs.supernet import family
 from harness.supernets.selectors import Selection
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.training import Trained
@@ -21,6 +22,7 @@ def to_state(selection: Selection, space: AnySupernetSpace) -> dict[str, Any]:
         "margins": [torch.from_numpy(rows) for rows in selection.margins],
         "costs": {key: float(value) for key, value in selection.costs.items()},
         "notes": list(selection.notes),
+        **family.to_state(selection.family, space),
     }
 
 
@@ -32,6 +34,7 @@ def from_state(state: dict[str, Any], space: AnySupernetSpace) -> Selection:
         margins=tuple(rows.numpy() for rows in state["margins"]),
         costs=dict(state["costs"]),
         notes=tuple(state["notes"]),
+        family=family.from_state(state, space),
     )
 
 

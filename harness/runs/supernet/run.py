@@ -19,7 +19,7 @@ from harness.records.record import Trajectory
 from harness.records.spec import RunSpec
 from harness.resources import Workshop
 from harness.runs.kinds import Outcome
-from harness.runs.supernet import kept
+from harness.runs.supernet import family, kept
 from harness.runs.supernet.judge import Judge, agreement
 from harness.settings import make_settings
 from harness.spaces import NetworkShape
@@ -145,6 +145,9 @@ def _outcome(
         accuracy, costs = judge.trained(selection.architecture)
         metrics |= costs
         judged = {judge.task.answers[0].name: np.array([accuracy])}
+    members, costs = judge.judged([each.architecture for each in selection.family])
+    for name, cost in costs.items():
+        metrics[name] += cost
     trajectory = Trajectory(
         costs=np.array([step[0] for step in steps], dtype=np.float64),
         evaluations=np.ones(len(steps), dtype=np.int64),
@@ -155,7 +158,10 @@ def _outcome(
     return Outcome(
         trajectory,
         metrics,
-        details=kept.details(trained, selection),
+        details={
+            **kept.details(trained, selection),
+            **family.details(selection.family, space, members),
+        },
         provenance={"device": judge.workshop.device, "split": split_rule},
     )
 
