@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from harness import api, registry
-from harness.errors import BadSuite, StoreError
+from harness.errors import BadSuite, HarnessError, StoreError
 from harness.executors.local import run_all
 from harness.protocols.supernet import SupernetProtocol
 from harness.records import codec
 from harness.records.spec import RunSpec
+from harness.runs import kinds
 from harness.suites.suite import load
 from leaderboards.report import section_tables
 from tests.core.supernet_suites import give, method, one_line
@@ -245,6 +246,19 @@ def test_a_broken_kind_is_told_where_its_section_is(
     with pytest.raises(BadSuite, match=r"unknown key 'front'.*broken on import"):
         api.plan(suite)
     assert api.plan("nas-bench-201", seeds=[0], methods=["random-search"]).specs
+
+
+def test_a_kind_goes_by_the_name_that_it_is_registered_under(tmp_path: Path, suite: Path) -> None:
+    names = tmp_path / "site" / "fronts-1.0.dist-info" / "entry_points.txt"
+    names.write_text(
+        TOY.replace("front = tests.core.toy_kind.kind", "fronts = tests.core.toy_kind.kind")
+    )
+    registry._entries.cache_clear()
+    with pytest.raises(HarnessError, match="kind of run 'fronts' calls itself 'front'"):
+        kinds.named("fronts")
+    assert "front" not in {kind.name for kind in kinds.loadable()}
+    with pytest.raises(HarnessError, match="'random-front' is a FrontMethod, neither a BlackBox"):
+        api.plan(suite)
 
 
 # -- what commands say
