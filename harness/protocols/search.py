@@ -74,7 +74,8 @@ def without_default_objectives(protocol: dict[str, Any]) -> dict[str, Any]:
     """
     for task in protocol["tasks"]:
         for answer in task["answers"]:
-            if answer["objective"] == ACCURACY:
+            # What was read from a row without it has it as a default that encoders do not see.
+            if answer.get("objective") == ACCURACY:
                 del answer["objective"]
     return protocol
 

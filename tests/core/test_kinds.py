@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 
 from harness import api, registry
-from harness.errors import BadSuite, StoreError
-from harness.executors.local import run_all
+from harness.errors import BadSuite, HarnessError, StoreError
+from harness.executors.local import _chunks
 from harness.protocols.supernet import SupernetProtocol
 from harness.records import codec
 from harness.records.spec import RunSpec
+from harness.runs import kinds
 from harness.suites.suite import load
 from leaderboards.report import section_tables
 from tests.core.supernet_suites import give, method, one_line
@@ -247,6 +249,19 @@ def test_a_broken_kind_is_told_where_its_section_is(
     assert api.plan("nas-bench-201", seeds=[0], methods=["random-search"]).specs
 
 
+def test_a_kind_goes_by_the_name_that_it_is_registered_under(tmp_path: Path, suite: Path) -> None:
+    names = tmp_path / "site" / "fronts-1.0.dist-info" / "entry_points.txt"
+    names.write_text(
+        TOY.replace("front = tests.core.toy_kind.kind", "fronts = tests.core.toy_kind.kind")
+    )
+    registry._entries.cache_clear()
+    with pytest.raises(HarnessError, match="kind of run 'fronts' calls itself 'front'"):
+        kinds.named("fronts")
+    assert "front" not in {kind.name for kind in kinds.loadable()}
+    with pytest.raises(HarnessError, match="'random-front' is a FrontMethod, neither a BlackBox"):
+        api.plan(suite)
+
+
 # -- what commands say
 
 
@@ -368,13 +383,19 @@ def test_what_seeds_share_is_apart_from_the_seed(suite: Path) -> None:
     assert third is not None
 
 
-def test_an_executor_gives_a_worker_what_shares_work_and_slow_runs_one_by_one(
-    suite: Path,
+def test_an_executor_gives_a_worker_what_shares_work_and_other_slow_runs_one_by_one(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.executors.local import _chunks
+    def sizes(specs: Sequence[RunSpec]) -> list[int]:
+        chunks = _chunks(specs, 2)
+        assert Counter(spec for chunk in chunks for spec in map(id, chunk)) == Counter(
+            map(id, specs)
+        )
+        return [len(chunk) for chunk in chunks]
 
     specs = api.plan(suite).specs
-    assert [len(chunk) for chunk in _chunks([*specs, *specs[:1]], 2)] == [2, 1, 1, 1, 1, 1]
+    assert sizes([*specs, replace(specs[0], label="once more")]) == [2, 1, 1, 1, 1, 1]
+    monkeypatch.setattr(FrontProtocol, "shared_work", lambda *_: None)
+    assert sizes(specs) == [1] * 6
     searches = api.plan("nas-bench-201", seeds=range(40), methods=["random-search"]).specs
-    assert [len(chunk) for chunk in _chunks(searches, 2)] == [5] * 8
-    assert list(run_all([], 1)) == []
+    assert sizes(searches) == [5] * 8

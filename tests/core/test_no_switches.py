@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,45 @@ def test_nobody_asks_which_kind_it_is() -> None:
 def test_a_switch_would_be_found(text: str, tmp_path: Path) -> None:
     (tmp_path / "file.py").write_text(text, "utf-8")
     assert len(switches(tmp_path / "file.py")) == 1
+
+
+SEARCH = """
+summary = "one search"
+
+[[benchmark]]
+space = "nas-bench-201"
+table = "nas-bench-201-digits"
+protocol = "nas-bench-201-digits"
+
+[profile.laptop]
+seeds = "0"
+
+[[method]]
+name = "random-search"
+"""
+OF_THE_SPACE = {"harness.supernets", "harness.supernets.choices", "harness.supernets.spaces"}
+"""A space is also one of supernets, which these say."""
+
+
+def test_a_search_from_suite_to_page_loads_nothing_of_supernets(
+    tmp_path: Path, private_home: Path
+) -> None:
+    suite = tmp_path / "one.toml"
+    suite.write_text(SEARCH, "utf-8")
+    code = (
+        "import sys; from harness.cli import run\n"
+        f"assert run(['run', '--suite', {str(suite)!r}, '--workers', '1']) == 0\n"
+        "print('loaded', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NAS_HARNESS_HOME": str(private_home)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = set(done.stdout.rpartition("loaded")[2].split())
+    assert {"harness.runs.search.run", "leaderboards.pages.render"} <= loaded
+    of_supernets = {name for name in loaded if "supernet" in name or name.endswith(".frame")}
+    assert of_supernets == OF_THE_SPACE
+    assert "torch" not in loaded

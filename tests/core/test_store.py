@@ -57,6 +57,23 @@ def record(spec: RunSpec, status: str = "done") -> RunRecord:
     )
 
 
+def test_a_record_that_was_read_is_stored_as_it_was(tmp_path: Path) -> None:
+    def shared(path: Path) -> bytes:
+        connection = sqlite3.connect(path)
+        (content,) = connection.execute("SELECT content FROM comparisons").fetchone()
+        connection.close()
+        return bytes(content)
+
+    paths = [tmp_path / "first.sqlite", tmp_path / "second.sqlite"]
+    found = record(SPEC)
+    for path in paths:
+        with RunStore.open(path, create=True) as store:
+            store.add_plan("suite", "laptop", [SPEC])
+            store.add(found)
+            (found,) = store.records(suite="suite", profile="laptop", history=True)
+    assert shared(paths[0]) == shared(paths[1])
+
+
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     with RunStore.open(tmp_path / "runs.sqlite", create=True) as store:
         store.add_plan("suite", "laptop", [SPEC])
