@@ -1,7 +1,7 @@
 """The command ``harness``, and ``python -m harness``.
 
-It stands in a module of its own because another distribution's file of the same name as
-``harness.cli`` may be found in its place. That is told in one line as every other error is.
+It is a module of its own because another distribution's file may replace ``harness.cli``. That is
+reported in one line, as every other error.
 """
 
 from __future__ import annotations

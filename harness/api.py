@@ -1,4 +1,4 @@
-"""What Python can call: a suite planned, its runs done and stored, their records read again.
+"""The interface for Python: plan a suite, do and store its runs, read their records.
 
     import harness
 
@@ -6,7 +6,7 @@
     tally = harness.run(plan)
     records = harness.records_of("nas-bench-201")
 
-``harness run`` stands on this. Nothing is printed; errors that a user can put right are
+``harness run`` uses it. Nothing is printed; errors that a user can correct are
 ``harness.errors.HarnessError``, one line each.
 """
 
@@ -41,7 +41,7 @@ def plan(
     """The runs of a suite, a shipped one by name or a file by its path; nothing is done.
 
     seeds: in place of the profile's. methods, tasks: only these rows and tasks. resources: the
-    device, and where data sets lie. Raises HarnessError for whatever cannot be run as it is given.
+    device, and the folder of data sets. Raises HarnessError for anything that cannot be run.
     """
     resources = resources or Workshop()
     if resources.device != "cpu":

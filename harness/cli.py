@@ -38,11 +38,11 @@ VERBS = {
     "doctor": ("harness.commands.doctor:doctor", "Say what is installed, where things lie."),
     "bench": ("harness.commands.bench:bench", "Measure how fast the harness is on this machine."),
 }
-"""Verb -> where it lies, and its line in the help, which loads nothing."""
+"""Verb -> its module, and its line in the help, which is printed without loading the module."""
 
 BUG, INTERRUPTED = 3, 130
 DISK_TROUBLE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EACCES, errno.EPERM)
-"""A disk that is full, read-only, over quota or another's: the user's to mend."""
+"""Errors of a disk that is full, read-only, over quota or not ours: the user's to correct."""
 
 
 class Verbs(click.Group):
@@ -59,7 +59,7 @@ class Verbs(click.Group):
         module, _, name = VERBS[cmd_name][0].partition(":")
         command = getattr(import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{VERBS[cmd_name][0]} is no command")
+            raise TypeError(f"{VERBS[cmd_name][0]} is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,10 +75,10 @@ def commands() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code: the only error boundary there is.
+    """Run one command line and return its exit code; this is the only error boundary.
 
-    0 done; 1 something the user can put right, told in one line; 130 interrupted; 3 a bug, whose
-    details are in the file named.
+    0: done. 1: an error that the user can correct, reported in one line. 130: interrupted. 3: a
+    bug, with details in a file that is named.
     """
     try:
         result = commands.main(list(arguments), prog_name="harness", standalone_mode=False)
@@ -95,7 +95,7 @@ def _exit_code(error: Exception, arguments: Sequence[str]) -> int:
         click.echo(error.format_message())
         return 0
     if isinstance(error, BrokenPipeError):
-        # The reader of a pipe (head, say) has seen enough; nothing is wrong.
+        # The reader of a pipe, such as head, has closed it: not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, HarnessError | click.ClickException):
@@ -120,7 +120,7 @@ def _line(error: HarnessError | click.ClickException) -> str:
 
 
 def _damage(error: Exception) -> str | None:
-    """What an unexpected error comes of where another distribution has overwritten our files."""
+    """The cause of an unexpected error if another distribution has overwritten our files."""
     from harness.installation import damage
 
     return str(error) if isinstance(error, BrokenInstallation) else damage()
@@ -131,7 +131,7 @@ def _complain(line: str) -> None:
 
 
 def _log(error: Exception, arguments: Sequence[str]) -> Path:
-    """Everything that a report of the bug needs, in a file of its own."""
+    """Write all that a report of the bug needs to a file of its own."""
     from harness.provenance import of_process
 
     handle, name = tempfile.mkstemp(prefix="nas-harness-", suffix=".log")

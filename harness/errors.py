@@ -22,11 +22,11 @@ class BadArchitecture(HarnessError):
 
 
 class MissingCell(HarnessError):
-    """A value that a benchmark table does not hold."""
+    """A value that a benchmark table lacks."""
 
 
 class MissingData(HarnessError):
-    """A data set whose files are not where they were looked for, or no folder was named."""
+    """A data set whose files are missing, or whose folder was not named."""
 
 
 class BadTable(HarnessError):
@@ -34,7 +34,7 @@ class BadTable(HarnessError):
 
 
 class BadSuite(HarnessError):
-    """A suite or protocol file that says something it may not say."""
+    """A suite or protocol file with invalid content."""
 
 
 class StoreError(HarnessError):
@@ -48,13 +48,13 @@ class NotApplicable(HarnessError):
 class BrokenInstallation(Exception):
     """Files of ours that another distribution has overwritten. Its text is one line too.
 
-    It stands apart from HarnessError because code that passes over one broken adapter must not
-    pass over all of them.
+    It does not derive from HarnessError, because code that tolerates one broken adapter must not
+    tolerate the loss of all of them.
     """
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause that offers the names near to ``name``, or all of them where none is near."""
+    """A clause that offers the names near to ``name``, or all if none is near."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     near += [known for known in names if name and name in known and known not in near]

@@ -1,8 +1,8 @@
-"""Whether our packages are whole: pip lets any distribution write into a package of any name.
+"""A check that our packages are whole: pip lets any distribution write into any package.
 
-Whichever comes last wins, and uninstalling it takes the files of both away. This is asked once
-something has failed, and by ``harness doctor``; a command that works pays nothing for it. Nothing
-of ours is imported here, since it may be what was overwritten.
+The distribution installed last overwrites files, and uninstalling it removes those of both. The
+check runs only after a failure, and in ``harness doctor``. This module imports no other module of
+ours, since that may be overwritten.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parents[1]
 
 
 def damage() -> str | None:
-    """One line where files of ours were overwritten, hidden or taken away: by whom, what to do."""
+    """A line on the cause and the remedy, if files of ours were overwritten, hidden or removed."""
     others = intruders()
     for package in PACKAGES:
         if lost := _lost(package, shared=package in others):
@@ -50,7 +50,7 @@ def intruders() -> dict[str, list[str]]:
 
 
 def _lost(package: str, *, shared: bool) -> list[str]:
-    """What is not as we installed it; nothing but the package where all of it is another's."""
+    """The files that differ from our installation; only the package if all of it is another's."""
     spec = find_spec(package)
     places = list(spec.submodule_search_locations or ()) if spec else []
     if not places or Path(places[0]).resolve() != HERE / package:
@@ -59,14 +59,14 @@ def _lost(package: str, *, shared: bool) -> list[str]:
 
 
 def _installed(package: str) -> Iterable[PackagePath]:
-    """The modules that our distribution recorded; none of a checkout that is installed editable."""
+    """The modules that our distribution recorded; none for an editable installation."""
     ours = _ours()
     files = (ours.files if ours else None) or []
     return (file for file in files if file.parts[0] == package and file.suffix == ".py")
 
 
 def _is_lost(file: PackagePath, *, shared: bool) -> bool:
-    """Whether it is missing, hidden by a folder of its name, or, in a shared package, another."""
+    """Whether a file is missing, hidden by a folder, or, in a shared package, changed."""
     path = Path(str(file.locate()))
     if not path.is_file() or (path.with_suffix("") / "__init__.py").is_file():
         return True
@@ -74,7 +74,7 @@ def _is_lost(file: PackagePath, *, shared: bool) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    """As a distribution's RECORD writes it."""
+    """The digest of a file in the form of a distribution's RECORD."""
     digest = hashlib.sha256(path.read_bytes()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -92,7 +92,7 @@ def _line(package: str, lost: list[str], others: list[str]) -> str:
 
 
 def _reinstall() -> str:
-    """The command that puts our files back, from where they came from if that is still there."""
+    """The command that reinstalls our files, from their source if that still exists."""
     parts = urlsplit(str(_origin().get("url", "")))
     path = unquote(parts.path)
     source = path if parts.scheme == "file" and Path(path).exists() else DISTRIBUTION
@@ -104,7 +104,7 @@ def _editable() -> bool:
 
 
 def _origin() -> dict[str, Any]:
-    """What pip noted of where we were installed from (PEP 610); empty for an index."""
+    """The source of the installation as noted by pip (PEP 610); empty for an index."""
     ours = _ours()
     noted = ours.read_text("direct_url.json") if ours else None
     found = json.loads(noted) if noted else {}

@@ -1,8 +1,8 @@
 """Jobs done on several processes, any of which may be ended at any moment.
 
-Every worker has a pipe of its own, and nothing is shared: no queue, no lock, no thread. The pools
-of the standard library have one queue for all results, and wait for ever for the rest of a message
-whose sender was ended in the middle of it, which is what Ctrl-C does.
+Every worker has a pipe of its own; queues, locks and threads are not shared. The pools of the
+standard library have one queue for all results, and wait for ever for the rest of a message if its
+sender is killed in the middle of it, as by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Watch = Callable[[int, str, float], None]
-"""Told by each worker, by its number, what it is at and which share of that is done."""
+"""Called with a worker's number, its current work and the share of it that is done."""
 
 
 def unwatched(worker: int, text: str, share: float) -> None:
-    """A watch that nobody keeps."""
+    """A watch that ignores all reports."""
 
 
 SAY_SECONDS = 0.25
-"""A worker says how far it is no more often than this."""
+"""The shortest interval between reports of a worker, seconds."""
 
 
 def on_processes(
@@ -44,7 +44,7 @@ def on_processes(
     workers: int,
     watch: Watch = unwatched,
 ) -> Generator[tuple[Job, Result], None, None]:
-    """``do`` every job on ``workers`` processes; each job with its result, as they finish.
+    """``do`` every job on ``workers`` processes; yields each job with its result as it finishes.
 
     ``do`` is pickled once for each worker, jobs and results are pickled too. An error in a job is
     raised here. Closing the iterator, or an error, ends the workers at once. Raises HarnessError
@@ -79,7 +79,7 @@ def on_processes(
 
 
 def say(text: str, share: float) -> None:
-    """In a job: what it is at, and which share of that is done. Passed on to ``watch``."""
+    """Report, from within a job, its current work and the share done; passed on to ``watch``."""
     now = time.monotonic()
     if _Mouth.pipe is not None and now - _Mouth.said > SAY_SECONDS:
         _Mouth.said = now
@@ -102,7 +102,7 @@ class _Done(NamedTuple):
 
 
 class _Worker(Generic[Job, Result]):
-    """A process, the pipe to it, and the job that it is at."""
+    """A process, the pipe to it, and its current job."""
 
     def __init__(
         self, context: SpawnContext, number: int, do: Callable[[Job], Result], job: Job
@@ -113,7 +113,7 @@ class _Worker(Generic[Job, Result]):
 
     def start(self) -> None:
         self._process.start()
-        # While this process held it too, a worker that died would not be noticed.
+        # If this process held it too, the death of a worker would not be noticed.
         self._far_end.close()
         self.give(self.job)
 
@@ -128,7 +128,7 @@ class _Worker(Generic[Job, Result]):
         return message
 
     def end(self) -> None:
-        """End it now: what it is doing is lost."""
+        """Kill it now; its current job is lost."""
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()
@@ -147,19 +147,19 @@ def _explained() -> Iterator[None]:
 
 
 class _Mouth:
-    """In a worker process: where what it says goes."""
+    """The destination of reports in a worker process."""
 
     pipe: Connection[Any, Any] | None = None
     said = 0.0
 
 
 def _work(pipe: Connection[Any, Any], do: Callable[[Any], Any]) -> None:
-    """What a worker process does all its life."""
-    # Ctrl-C reaches the whole group; the parent alone answers it.
+    """The main loop of a worker process."""
+    # Ctrl-C reaches the whole process group; only the parent reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Mouth.pipe = pipe
-    # Without a parent there is nobody to tell of it.
+    # Without a parent there is no receiver.
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             pipe.send(_answer(do, pipe.recv()))
@@ -174,7 +174,7 @@ def _answer(do: Callable[[Any], Any], job: Any) -> _Done:
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error, or one that says the same where it cannot be pickled and read again."""
+    """The error, or one with the same text if it cannot be pickled and read again."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - written a moment ago
     except Exception:  # noqa: BLE001 - whatever its own pickling raises
@@ -183,7 +183,7 @@ def _sendable(error: Exception) -> Exception:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed cannot end its workers, which would go on to the end of the job."""
+    """End with the parent: a killed parent cannot end its workers, which would go on."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

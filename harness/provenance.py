@@ -1,4 +1,4 @@
-"""Where a number came from: versions, revision, hardware. A record explains itself by it."""
+"""The provenance of a record: versions, revision, hardware."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "scipy", "pandas", "torch", "optuna")
 
 @cache
 def of_process() -> dict[str, Any]:
-    """Versions, revision and hardware; nothing that names the person or the machine."""
+    """Versions, revision and hardware, without the names of the person and the machine."""
     return {
         "harness": __version__,
         "revision": _revision(),
@@ -38,7 +38,7 @@ def package_version(name: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's name as the system gives it."""
+    """The processor's name by the operating system."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text("utf-8", "replace").splitlines():
@@ -48,7 +48,7 @@ def processor() -> str:
 
 
 def _revision() -> str | None:
-    """The commit of the checkout that the code runs from, with a mark where it was changed."""
+    """The commit of the checkout that the code runs from, marked if files were changed."""
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():
         return None

@@ -25,7 +25,7 @@ GROUPS: Mapping[str, str] = {
     "boards": "nas_harness.boards",
     "diagnoses": "nas_harness.diagnoses",
 }
-"""Kind of adapter -> entry-point group. A stranger's package has every right that ours have."""
+"""Kind of adapter -> entry-point group. Other packages have the same rights as ours."""
 
 RENAMED_GROUPS: Mapping[str, str] = {"nas_harness.supernet_trainers": GROUPS["trainers"]}
 """Former name of a group -> its name now."""
@@ -69,7 +69,7 @@ def load(kind: str, name: str, contract: type[T]) -> T:
     """The adapter registered under ``name``.
 
     ``contract`` is the class, or runtime-checkable protocol, that it must satisfy. Raises
-    UnknownName with the near names, HarnessError where it cannot be imported or is another thing.
+    UnknownName with the near names, HarnessError if it cannot be imported or is of another type.
     """
     entries = _entries(kind)
     if name not in entries:

@@ -1,4 +1,4 @@
-"""Where runs are done: the device, the user's data, the artefacts; no part of what they give."""
+"""The resources of runs: device, data sets, artefacts. Identities of runs do not contain them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from harness.datasets import ImageDataset
 
 Reporter = Callable[[str, float], None]
-"""Told what is going on, and which share of it, 0 to 1, is done."""
+"""Called with the current work and the share of it, 0 to 1, that is done."""
 
 
 def silent(text: str, share: float) -> None:
-    """A report that nobody reads."""
+    """A report that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Workshop:
     report: Reporter = silent
 
     def torch_device(self) -> torch.device:
-        """The device. Raises HarnessError for one that this machine lacks."""
+        """The device. Raises HarnessError if this machine lacks it."""
         return torch_device(self.device)
 
     def dataset(self, name: str) -> ImageDataset:
-        """The data set registered under that name, loaded once a process."""
+        """The data set registered under that name, loaded once in each process."""
         return _load(name, self.data)
 
     def dataset_digest(self, name: str) -> str:
-        """The digest of the data set of that name, worked out once a process."""
+        """The digest of the data set of that name, computed once in each process."""
         return _digest(name, self.data)
 
 
@@ -87,7 +87,7 @@ def torch_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise _no_device(name, "that is no device's name") from None
+        raise _no_device(name, "it is not the name of a device") from None
     if device.type not in ("cpu", "cuda"):
         raise _no_device(name, "networks are trained on cpu, cuda or cuda:1")
     if device.type == "cuda":

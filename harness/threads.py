@@ -1,4 +1,4 @@
-"""How many threads numerical libraries may start."""
+"""Limits on the threads of numerical libraries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def limit_threads(count: int) -> None:
-    """Read once, when numpy and torch are first imported, here and in workers: call it before."""
+    """Limit threads, here and in workers; call it before numpy and torch are imported."""
     for variable in VARIABLES:
         os.environ[variable] = str(count)
 
 
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """Within, processes that are started have that limit; this one stays as it is."""
+    """Limit the threads of processes started within; this process is unaffected."""
     before = {variable: os.environ.get(variable) for variable in VARIABLES}
     limit_threads(count)
     try:

@@ -1,4 +1,4 @@
-"""What `harness bench` measures: the waits of a user, each with the target it is held to."""
+"""The measurements of `harness bench`: waiting times of a user, each with its target."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CELL: dict[str, Any] = {
     "epochs": Epochs(12, 12),
     "seed": "mean",
 }
-"""The cell that is queried: the signal of the shipped NAS-Bench-201 protocol."""
+"""The queried cell: the signal of the shipped NAS-Bench-201 protocol."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target holds; None where there is none."""
+        """Whether the target is met; None without a target."""
         if self.target is None:
             return None
         return self.value <= self.target if self.at_most else self.value >= self.target

@@ -1,4 +1,4 @@
-"""What `harness bench` measures of supernets: fused steps beside plain ones."""
+"""The measurements of `harness bench` on supernets: fused steps beside plain ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class SupernetBench:
-    """On what supernets are measured: the shape in each space, and the device.
+    """The shape in each space, and the device, on which supernets are measured.
 
     The default shapes are those of the shipped protocols on digits, for a laptop's few seconds.
     """
@@ -51,18 +51,18 @@ class SupernetBench:
         return cls(shapes, device)
 
     def shape(self, space: str) -> NetworkShape:
-        """Of the supernet of a space. Raises UnknownName for one that is not measured."""
+        """The shape of a space's supernet. Raises UnknownName for one that is not measured."""
         if space not in self.shapes:
             raise UnknownName("space to measure", space, self.shapes)
         return self.shapes[space]
 
     def wait(self) -> None:
-        """Until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def timed(self, action: Callable[[], object]) -> float:
-        """Seconds."""
+        """The seconds that an action takes."""
         self.wait()
         begun = time.perf_counter()
         action()
@@ -119,12 +119,12 @@ def _batch(shape: NetworkShape, device: torch.device) -> tuple[torch.Tensor, tor
 
 
 def _uniform(supernet: Supernet, device: torch.device) -> Mixture:
-    """All candidates alike; gradients flow into the weights, as in a search."""
+    """The uniform mixture; gradients flow into its weights, as in a search."""
     return Mixture(tuple(uniform(group, 1, device).requires_grad_() for group in supernet.groups))
 
 
 def _check_equal(name: str, first: torch.Tensor, second: torch.Tensor) -> None:
-    # Sums are taken in another order, and batch norms amplify what that changes.
+    # Sums are taken in another order, and batch norms amplify the difference.
     if not torch.allclose(first, second, rtol=1e-2, atol=1e-2 * float(second.detach().abs().max())):
         raise HarnessError(f"the fused and the plain supernet of {name} give different logits")
 

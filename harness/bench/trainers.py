@@ -1,4 +1,4 @@
-"""What `harness bench --trainers` measures: the time and the memory of a search's steps."""
+"""The measurements of `harness bench --trainers`: time and memory of a search's steps."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ from harness.supernets.spaces import SupernetSpace
 from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
 
 _EPOCHS = 5
-"""As many as the most stages of a trainer, R-DARTS's five searches."""
+"""The largest number of stages of a trainer, R-DARTS's five searches."""
 _STEPS = 3
-"""Of an epoch; the first, which begins the epoch, is not measured. With five epochs every interval
-of SANAS falls on a step that is."""
+"""Steps of an epoch; the first one is not measured. With five epochs every interval of SANAS falls
+on a measured step."""
 FEW = 7
-"""Images; no width of a supernet is a multiple, so that it is seen what grows with the batch."""
+"""Images of a small batch; widths of supernets are not multiples of it, so that the tensors that
+grow with the batch can be recognised."""
 
 
 class Arm(NamedTuple):
-    """name: the trainer's with its defaults, else that of the method that sets it so."""
+    """A trainer to measure.
+
+    name: the trainer's for its defaults, otherwise that of the method with these settings."""
 
     name: str
     trainer: str
@@ -53,12 +56,11 @@ _DARTS = Arm("darts", "darts", {})
 
 @dataclass(frozen=True)
 class Question:
-    """What is measured, and of which trainers.
+    """The request: which trainers to measure, and what of them.
 
-    space: whose supernet is trained. suite: its methods and settings in place of all that are
-    registered. only: names of arms, all where empty. times: whether steps are timed. few_images:
-    whether memory at 64 images is worked out from a batch of 7, so that a published shape can be
-    measured on the CPU.
+    space: of the supernet. suite: its methods and settings in place of all registered ones. only:
+    names of arms, empty for all. times: whether steps are timed. few_images: whether memory at 64
+    images is computed from a batch of 7, so that a published shape can be measured on the CPU.
     """
 
     space: str = "nas-bench-201"
@@ -70,13 +72,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Memory:
-    """The most there was in a short search.
+    """The maximum of each kind of memory in a short search.
 
-    kept: bytes that a step holds at once for its backward passes, each storage once, parameters
-    left out, at a batch of 64 images. trained: numbers in the networks that optimisers step on;
-    alpha is left out. held: bytes between steps, which are those of a checkpoint: weights,
-    buffers, alpha, and what their optimisers remember. allocated: bytes that torch took on the
-    GPU for all of this with gradients and workspaces; None elsewhere, and where nothing is timed.
+    kept: bytes that a step holds at once for its backward passes, each storage once, without
+    parameters, at a batch of 64 images. trained: numbers in the networks that optimisers update,
+    without alpha. held: bytes between steps, as in a checkpoint: weights, buffers, alpha, and the
+    state of their optimisers. allocated: bytes that torch allocated on the GPU for all of this with
+    gradients and workspaces; None on the CPU, and without timing.
     """
 
     kept: int
@@ -85,7 +87,7 @@ class Memory:
     allocated: int | None = None
 
     def relative(self, other: Memory) -> dict[str, float]:
-        """Each figure as a multiple of another's, those that both have."""
+        """The figures that both have, as multiples of the other's."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
         return {
             name: value / theirs[name]
@@ -96,9 +98,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class TrainerCost:
-    """name: an arm's. step: seconds of one step, the mean over the epochs of a short search.
+    """The cost of an arm.
+
+    name: the arm's. step: seconds of one step, the mean over the epochs of a short search.
     relative: to a step of DARTS of first order. after_epoch: seconds at the end of an epoch.
-    memory_relative: to the memory of DARTS of first order. note: why there is no figure."""
+    memory_relative: to the memory of DARTS of first order. note: why figures are missing.
+    """
 
     name: str
     step: float | None = None
@@ -114,11 +119,11 @@ def trainer_costs(
     question: Question,
     report: Callable[[str], None] = lambda name: None,
 ) -> list[TrainerCost]:
-    """Every trainer that was asked for, beside DARTS of first order, the cheapest first.
+    """The costs of the requested trainers, beside DARTS of first order, the cheapest first.
 
-    Times are held to DARTS as measured just before and just after, since machines drift. Memory is
-    measured in a search of its own: counting it takes time. Raises UnknownName for a name in
-    ``only`` or a suite or a space that there is not.
+    Times are compared with DARTS just before and just after, since machines drift. Memory is
+    measured in a separate search, because counting takes time. Raises UnknownName for unknown names
+    in ``only``, suites and spaces.
     """
     arms = [arm for arm in _asked(question) if arm[1:] != _DARTS[1:]]
     report(_DARTS.name)
@@ -149,7 +154,7 @@ class _Reference:
         self._times = [_timed(bench, question, _DARTS)] if question.times else []
 
     def beside(self, arm: Arm) -> TrainerCost:
-        """What an arm costs. Raises NotApplicable where it is not defined here."""
+        """The cost of an arm. Raises NotApplicable where it is not defined on the space."""
         memory = _memory(self._bench, self._question, arm)
         times = _timed(self._bench, self._question, arm) if self._times else None
         cost = self._cost(arm, memory, times)
@@ -160,7 +165,7 @@ class _Reference:
         return replace(cost, relative=times.step / near)
 
     def own(self) -> TrainerCost:
-        """What DARTS itself costs, the median over all its times."""
+        """The cost of DARTS itself, the median over all its times."""
         if not self._times:
             return self._cost(_DARTS, self._memory, None)
         step, after = (float(np.median(each)) for each in list(zip(*self._times, strict=True))[:2])
@@ -185,7 +190,7 @@ class _Reference:
 
 
 def _asked(question: Question) -> list[Arm]:
-    """The arms of a question. Raises UnknownName."""
+    """The arms of a request. Raises UnknownName."""
     arms = _distinct(_of_suite(question.suite) if question.suite else _registered())
     known = [arm.name for arm in arms]
     for name in question.only:
@@ -195,10 +200,10 @@ def _asked(question: Question) -> list[Arm]:
 
 
 def _registered() -> list[Arm]:
-    """Every trainer with its defaults, and what methods make of them.
+    """Every trainer with its defaults, and with the settings of methods.
 
-    A name that both have is the method's: where it sets the trainer otherwise, the trainer with
-    its defaults goes by the name of a method that leaves them.
+    A name of both belongs to the method: if that changes the trainer's settings, the trainer with
+    its defaults takes the name of a method that does not.
     """
     trainers = registry.names("trainers")
     methods = [
@@ -225,7 +230,7 @@ def _of_suite(name: str) -> list[Arm]:
 
 
 def _distinct(arms: Sequence[Arm]) -> list[Arm]:
-    """Those that train anything, without repetition."""
+    """The arms that train anything, each once."""
     found: list[Arm] = []
     for arm in arms:
         trains = registry.load("trainers", arm.trainer, TrainerMethod).trains
@@ -238,8 +243,10 @@ def _distinct(arms: Sequence[Arm]) -> list[Arm]:
 
 
 class _Times(NamedTuple):
-    """step, after: seconds of a step and of an epoch's end, means over the epochs. allocated: the
-    most bytes on the GPU beyond the images, None elsewhere."""
+    """The times of a search.
+
+    step, after: seconds of a step and of an epoch's end, means over the epochs. allocated: the
+    maximum of bytes on the GPU beyond the images, None on the CPU."""
 
     step: float
     after: float
@@ -268,7 +275,7 @@ def _memory(bench: SupernetBench, question: Question, arm: Arm) -> Memory:
         for epoch in search.epochs():
             steps = search.steps(epoch)
             next(steps)
-            # A trainer that grows its batch adds as many images whatever it began with.
+            # A trainer that grows its batch adds the same number of images to any batch.
             batch = search.trainer.batch_size()
             counter = KeptBytes(partial(_bytes_at, batch + BATCH - images, batch))
             for _ in range(1, _STEPS):
@@ -282,7 +289,7 @@ def _memory(bench: SupernetBench, question: Question, arm: Arm) -> Memory:
 
 
 def _bytes_at(images: int, given: int, tensor: torch.Tensor) -> int:
-    """Of a storage, as large as it would be if the batch had ``images`` and not those given."""
+    """The bytes of a storage if the batch had ``images`` in place of the given number."""
     size = storage_bytes(tensor)
     of_batch = any(length and length % given == 0 for length in tensor.shape)
     return size * images // given if of_batch else size
@@ -310,27 +317,27 @@ class _Search:
         self._driver = Driver(self.trainer, SeedBatches(data, streams), arm.name)
 
     def epochs(self) -> Iterator[int]:
-        """The epochs, one after the other; a trainer that goes back is not followed for ever."""
+        """The epochs, one after the other; a trainer may go back a limited number of times."""
         return itertools.islice(self._driver.numbers(), 2 * _EPOCHS)
 
     def steps(self, epoch: int) -> Iterator[float]:
-        """The steps of an epoch, which does not end with them: whoever measures ends it."""
+        """The steps of an epoch; the caller ends the epoch."""
         return itertools.islice(self._driver.steps(epoch), _STEPS)
 
     def held(self) -> int:
-        """Bytes of all that a resumption needs."""
+        """The bytes of all that a resumption needs."""
         trainer = self.trainer
         parts = (trainer.supernet.state_dict(), trainer.optimizer.state_dict())
         return bytes_in([*parts, trainer.state_dict()])
 
     def allocated(self) -> int | None:
-        """The most bytes that the search took on the GPU up to now, without its images."""
+        """The maximum of bytes that the search allocated on the GPU so far, without its images."""
         if self._device.type != "cuda":
             return None
         return torch.cuda.max_memory_allocated(self._device) - self._before
 
     def _allocate(self) -> int:
-        """Bytes that are taken on the GPU before the search; the peak is counted from here."""
+        """The bytes allocated on the GPU before the search, from which the peak is counted."""
         if self._device.type != "cuda":
             return 0
         gc.collect()
@@ -339,7 +346,7 @@ class _Search:
 
 
 def _data(shape: NetworkShape, frame: Frame, device: torch.device) -> SupernetData:
-    """Noise, for so many steps of the largest batch that a trainer grows to here."""
+    """Noise images, enough for the steps with the largest batch that a trainer grows to."""
     rng = stream("bench", "supernet data")
     count = _STEPS * (frame.batch + 8 * _EPOCHS)
     size = (count, shape.in_channels, shape.resolution, shape.resolution)

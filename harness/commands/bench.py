@@ -53,7 +53,7 @@ def bench(
 ) -> int:
     """Measure the harness: help, tables, queries, searches, leaderboards, supernets.
 
-    Uses the imported table nas-bench-201, or a made-up one of the same size where there is none.
+    Uses the imported table nas-bench-201, or a synthetic one of the same size.
     Exit code 1 where a target is missed.
     """
     limit_threads(1)

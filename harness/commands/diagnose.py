@@ -1,4 +1,4 @@
-"""``harness diagnose``: the trained supernet of a suite's row, examined by what is registered."""
+"""``harness diagnose``: a registered diagnosis of the trained supernet of a suite's row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Diagnoses(click.Group):
         return _command(cmd_name, _diagnosis(cmd_name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the diagnoses; one that cannot be loaded says why, and hides no other."""
+        """List the diagnoses; for one that cannot be loaded, the reason."""
         with formatter.section("Diagnoses"):
             formatter.write_dl([(name, _summary(name)) for name in self.list_commands(ctx)])
 
@@ -42,7 +42,7 @@ class Diagnoses(click.Group):
 def group() -> None:
     """Examine the trained supernet of a suite's row and seed.
 
-    It is the one that `harness run` has trained, or is trained now and kept for it.
+    The supernet is the one that `harness run` has trained, or is trained now and kept.
     """
 
 
@@ -109,7 +109,7 @@ def _command(name: str, diagnosis: Diagnosis) -> click.Command:
 
 
 def _examined(name: str, given: Given, settings: Mapping[str, Any]) -> tuple[Diagnosed, Findings]:
-    """What is found, with a progress bar while it is being worked on."""
+    """The findings, with a progress bar while they are computed."""
     limit_threads(1)
     from harness.diagnoses.examining import examined
     from harness.diagnoses.row import Wanted

@@ -1,4 +1,4 @@
-"""``harness doctor``: what is installed, what the machine has, where things lie, what clashes."""
+"""``harness doctor``: versions, devices, folders, and problems such as name clashes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def doctor(as_json: bool) -> int:
 
 
 def examine() -> dict[str, Any]:
-    """What the command reports: plain values, ``problems`` a list of lines."""
+    """The report as plain values; ``problems`` is a list of lines."""
     problems = [*_installation(), *_old_groups(), *_unwritable()]
     device = _device()
     if "error" in device:
@@ -68,9 +68,9 @@ def examine() -> dict[str, Any]:
 
 
 def _installation() -> Iterator[str]:
-    """Our files, where another distribution has overwritten them; otherwise what is registered."""
+    """Problems with overwritten files of ours, or else with registered adapters."""
     if line := installation.damage():
-        # No adapter can be loaded then, and that is the reason of each.
+        # Then no adapter can be loaded, for this one reason.
         yield line
         return
     for package, others in installation.intruders().items():
@@ -82,7 +82,7 @@ def _installation() -> Iterator[str]:
 
 
 def _broken_adapters() -> Iterator[str]:
-    """What is registered, by us or by others, and cannot be loaded."""
+    """The registered adapters, ours and others', that cannot be loaded."""
     for kind in registry.GROUPS:
         for name in registry.names(kind):
             try:
@@ -92,7 +92,7 @@ def _broken_adapters() -> Iterator[str]:
 
 
 def _old_groups() -> Iterator[str]:
-    """Packages that register under a group's former name, where nothing looks any more."""
+    """Packages that register under a former name of a group, where they are not found."""
     for old, new in registry.RENAMED_GROUPS.items():
         for entry in entry_points(group=old):
             package = entry.dist.name if entry.dist else entry.value
@@ -100,7 +100,7 @@ def _old_groups() -> Iterator[str]:
 
 
 def _unwritable() -> list[str]:
-    """The home, or the folder it would be made in, must take files."""
+    """A problem if the home, or the folder it would be made in, is not writable."""
     folder = home()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""``harness leaderboard``: runs already done as kinds, pages and plots."""
+"""``harness leaderboard``: stored runs as tables, pages and plots."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Show the leaderboard of a suite, or write it with --format and --output.
 
-    Runs stand in one table only where space, benchmark table, task and every switch of the
-    protocol agree. A failed run is counted and its reason given.
+    Runs share a table only if space, benchmark table, task and every switch of the protocol are
+    equal. Failed runs are counted, with their reasons.
     """
     from leaderboards.report import OF_THE_BOARD, report, section_table
 
@@ -111,7 +111,7 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
 
 
 def show(store: RunStore, suite: str, profile: str | None, console: Console) -> None:
-    """Print the main table of a suite's runs. Raises HarnessError where there are none."""
+    """Print the main table of a suite's runs. Raises HarnessError without runs."""
     from leaderboards.pages import terminal
     from leaderboards.report import read, report
 
@@ -130,8 +130,8 @@ def finish(
 ) -> None:
     """Print the main table, and write it as a page with its plot, and the plot, into ``folder``.
 
-    ``only`` leaves out what may not stand beside any of these runs. Says on standard error what was
-    written. Raises HarnessError where there are no runs, or the folder cannot be written to.
+    ``only`` leaves out runs that are not comparable with any of these. Says on standard error what
+    was written. Raises HarnessError without runs, and if the folder cannot be written to.
     """
     from leaderboards.pages import terminal
     from leaderboards.report import read, report
@@ -187,7 +187,7 @@ def _plot(found: Report, path: Path) -> None:
 
 
 def _format_of(output: Path | None) -> Format | None:
-    """The format that a file's ending asks for."""
+    """The format that belongs to a file's ending."""
     if output is None:
         return None
     for form, endings in FORMATS.items():

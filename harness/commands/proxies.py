@@ -1,4 +1,4 @@
-"""``harness proxies``: how well scores of untrained networks rank the cells of a table."""
+"""``harness proxies``: scores of untrained networks, compared with a table's accuracies."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from harness.proxies.study import ProxyStudy
 
 SAMPLE = 500
-"""Cells that are scored where no option says how many."""
+"""The default number of scored cells."""
 
 DEFAULT = "snip,grad-norm,grasp,fisher,synflow,jacob-cov,naswot,params,flops"
-"""All of the published comparison; zen takes as long as these together."""
+"""The proxies of the published comparison; zen takes as long as these together."""
 
 
 @click.group(name="proxies")
 def group() -> None:
-    """Score untrained networks and compare with what training made of them."""
+    """Score untrained networks and compare the scores with trained accuracies."""
 
 
 @group.command(name="study")
@@ -62,8 +62,8 @@ def study_table(
 ) -> None:
     """Score untrained networks of a table's cells, and correlate with their accuracy.
 
-    Of cells of one function only the first is scored. Every score is kept as soon as it is there:
-    the same command goes on where it was cut off, and more cells or proxies can be asked for later.
+    Of cells of one function only the first is scored. Every score is kept at once: the same command
+    continues where it was cut off, and more cells or proxies can be added later.
     """
     limit_threads(1)
     from harness.metrics.vote import pairs_ordered_rightly

@@ -1,4 +1,4 @@
-"""``harness run``: plan a suite, do what is not done yet, show the leaderboard."""
+"""``harness run``: plan a suite, do its missing runs, show the leaderboard."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def run(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run a suite: every method, on every task, with every seed.
 
-    What the store holds already is skipped, so the same command goes on where it was stopped. A
-    failed run is kept with its reason and tried again only with --retry-failed. At the end the
-    leaderboard is printed, and written with its plots as a page. Searches in tables are done
-    first: where supernets follow, which take longer, there is a leaderboard of the searches before.
+    Runs in the store are skipped, so the same command continues where it was stopped. A failed run
+    is kept with its reason and tried again only with --retry-failed. At the end the leaderboard is
+    printed, and written with its plots as a page. Searches in tables are done first: if supernets
+    follow, which take longer, a leaderboard of the searches is shown in between.
     """
     if quiet and output is not None:
         raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")

@@ -1,4 +1,4 @@
-"""How the runs of a plan go, on the terminal: a bar for each part, and a leaderboard between."""
+"""The progress of a plan's runs on the terminal: a bar for each part, leaderboards in between."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from harness.runs.plan import Plan
 
 ShowPart = Callable[[Sequence["RunSpec"]], None]
-"""Shows the leaderboard of these runs, which are done."""
+"""Shows the leaderboard of these finished runs."""
 
 
 class Bars(Listener):
-    """A context that says how the runs of a plan go.
+    """A context that shows the progress of a plan's runs.
 
-    show: is given the runs of a part, done now, that others follow; None shows nothing.
+    show: called with the runs of each finished part but the last; None shows nothing.
     """
 
     def __init__(self, plan: Plan, store: Path, console: Console, show: ShowPart | None) -> None:
@@ -40,28 +40,28 @@ class Bars(Listener):
             self._bar.stop()
 
     def found(self, before: int, pending: int, workers: int) -> None:
-        """What is to be done, on one line."""
+        """Print the number of runs to do, on one line."""
         self._say(
             f"suite {self._plan.suite}, profile {self._plan.profile}: {before + pending} runs, "
             f"{before} done before, {pending} to do on {workers} workers; store {self._store}"
         )
 
     def begins(self, specs: Sequence[RunSpec], pending: int) -> None:
-        """A bar for the part."""
+        """Show a bar for the part."""
         self._bar = _Bar(self._console, pending)
 
     def says(self, worker: int, text: str, share: float) -> None:
-        """A line for each worker that is at something long."""
+        """Show a line for each worker with a long job."""
         if self._bar is not None:
             self._bar.say(worker, text, share)
 
     def did(self, record: RunRecord) -> None:
-        """One more."""
+        """Advance the bar by one run."""
         if self._bar is not None:
             self._bar.advance(record)
 
     def ends(self, specs: Sequence[RunSpec], tally: RunTally, left: Sequence[RunSpec]) -> None:
-        """The bar is full; the leaderboard of what was done, where more is to come."""
+        """Close the bar; show the leaderboard of the finished runs if more follow."""
         if self._bar is not None:
             self._bar.stop(full=True)
         if tally.failed:

@@ -43,7 +43,8 @@ def train(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Train ARCHITECTURE of SPACE, in its native notation, and print its test accuracy.
 
-    A training is kept: the same command trains nothing again, and goes on where it was cut off.
+    Trainings are kept: the same command shows the stored result, or continues a training that was
+    cut off.
     """
     limit_threads(1)
     from harness import registry

@@ -1,4 +1,4 @@
-"""Small supernets trained through the one loop, by trainers and on spaces that nobody registered.
+"""Small supernets trained in the usual way, with trainers and spaces that need no registration.
 
 training = SmallTraining(TRAINER, TRAINER.settings())
 trained = training.run(tmp_path)
@@ -38,11 +38,11 @@ CPU = torch.device("cpu")
 SMALL_FRAME = replace(TOY_FRAME, epochs=3, snapshots=3, train_images=64, valid_images=64)
 """Three epochs of two steps, the supernet evaluated after each."""
 SMALL_SHAPE = replace(TOY_SHAPE, channels=4, cells=1)
-"""Of a supernet for the toy's images that is as small as most spaces allow."""
+"""The shape of a supernet for the toy's images, as small as most spaces allow."""
 
 
 class Cut(Exception):
-    """The power went off."""
+    """A simulated power cut."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class SmallTraining:
 
     @property
     def data(self) -> SupernetData:
-        """What the search sees."""
+        """The data of the search."""
         return SupernetData.of(toy_dataset(), self.frame, self.device)
 
     @property
     def recipe(self) -> SupernetRecipe:
-        """What names the training in a folder of artefacts."""
+        """The recipe, which names the training in a folder of artefacts."""
         return SupernetRecipe(
             space=self.space.name,
             trainer=self.name,
@@ -78,7 +78,7 @@ class SmallTraining:
         )
 
     def made(self) -> Any:
-        """The trainer as it is before its first epoch. Raises HarnessError where it is refused."""
+        """The trainer before its first epoch. Raises HarnessError if its settings are refused."""
         with torch_seeded(self.seed):
             options = self.trainer.supernet_options(self.space, self.settings)
             supernet = self.space.supernet(self.shape, options)
@@ -89,10 +89,10 @@ class SmallTraining:
         return self.trainer.create(context, self.settings)
 
     def run(self, root: Path, *, cut: Iterable[int] = ()) -> Trained:
-        """Train, or read what was trained, under the folder ``root``.
+        """Train, or read the finished training, in the folder ``root``.
 
-        ``cut`` ends the training in the first step after so many epochs, one after another, each
-        time to go on from the checkpoint. Raises what ``train_supernet`` raises.
+        ``cut`` interrupts the training in the first step after each of these numbers of epochs; it
+        resumes from the checkpoint each time. Raises as ``train_supernet`` does.
         """
         parts = {("spaces", self.space.name): self.space}
         parts["trainers", self.name] = self.trainer  # type: ignore[assignment]
@@ -106,17 +106,17 @@ class SmallTraining:
             return train_supernet(self.recipe, data, self.device, root, lambda text, share: None)
 
     def to_select(self, trained: Trained, *, seed: int) -> SupernetCopy:
-        """What came of the training, as a selector is given it."""
+        """The trained supernet, as a selector is given it."""
         own = Streams.named(seed, "selection", device=self.device)
         return SupernetCopy(trained.trainer, self.data, own)
 
 
 class OnSmallSupernets:
-    """Fixtures of the suites that train small supernets, for what the defaults do not suit."""
+    """Fixtures of the suites that train small supernets, to override where necessary."""
 
     @pytest.fixture
     def space(self) -> AnySupernetSpace:
-        """The space whose supernet is trained, one on which what is tested is defined."""
+        """The space of the supernet, on which the tested adapter must be defined."""
         return ToySpace()
 
     @pytest.fixture
@@ -126,23 +126,23 @@ class OnSmallSupernets:
 
     @pytest.fixture
     def frame(self) -> Frame:
-        """How it is trained: three epochs of two steps, evaluated after each."""
+        """The training frame: three epochs of two steps, evaluated after each."""
         return SMALL_FRAME
 
     @pytest.fixture
     def artefacts(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """Where trainings are kept from one check to the next."""
+        """The folder in which trainings are kept from one check to the next."""
         return tmp_path_factory.getbasetemp() / "trainings"
 
 
 def own_name(trainer: TrainerMethod) -> str:
-    """A name for recipes that no other trainer has, registered or not."""
+    """A name for recipes, different from that of any other trainer."""
     return f"{trainer.create.__module__}: {trainer.summary}"
 
 
 @contextmanager
 def registered(parts: Mapping[tuple[str, str], Any]) -> Iterator[None]:
-    """Within, the registry has these adapters besides its own; by kind and name."""
+    """Within, the registry also has these adapters, by kind and name."""
     load: Callable[..., Any] = registry.load
 
     def found(kind: str, name: str, contract: type[Any]) -> Any:

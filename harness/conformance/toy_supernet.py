@@ -1,8 +1,8 @@
-"""A supernet space so small that a trainer or a selector is tested on it in seconds.
+"""A supernet space small enough to test a trainer or a selector in seconds.
 
 Cells of three nodes and three edges on small images, each edge ``none``, ``skip_connect`` or
-``conv_1x1``: 27 architectures. It stands for no benchmark and is registered nowhere. Of
-``RaggedToySpace`` the edges have different candidates, one, two or three each.
+``conv_1x1``: 27 architectures. It belongs to no benchmark and is not registered. The edges of
+``RaggedToySpace`` have one, two or three candidates.
 
     from harness.conformance.toy_supernet import train_toy
 
@@ -49,15 +49,15 @@ CELL = ChoiceGroup(
 )
 
 ToyCell = tuple[int, ...]
-"""The place of the operation of each edge among its candidates."""
+"""The index of each edge's operation among its candidates."""
 
 
 class ToySpace(SupernetSpace[ToyCell]):
-    """All cells; written as ``conv_1x1/none/skip_connect``, in the order of ``EDGES``."""
+    """The space of all cells, written as ``conv_1x1/none/skip_connect`` by ``EDGES``."""
 
     name = "toy"
     cell = CELL
-    """The edges, and what may stand on each."""
+    """The candidates of each edge."""
     size = math.prod(CELL.widths)
 
     def parse(self, text: str) -> ToyCell:
@@ -140,7 +140,7 @@ class ToySpace(SupernetSpace[ToyCell]):
 
 
 class RaggedToySpace(ToySpace):
-    """The toy with fewer candidates on two of its edges, as rows of a chain differ: 6 cells."""
+    """The toy with fewer candidates on two of its edges, for tests of ragged rows: 6 cells."""
 
     name = "ragged-toy"
     cell = replace(CELL, candidates=(OPERATIONS[1:], OPERATIONS, OPERATIONS[2:]))
@@ -247,7 +247,7 @@ def _operation(name: str, width: int, options: SupernetOptions) -> nn.Module:
 
 
 class _StandAlone(nn.Module):
-    """A supernet that was left with one candidate a row."""
+    """A supernet with one candidate left in each row."""
 
     def __init__(self, supernet: ToySupernet) -> None:
         super().__init__()
@@ -273,9 +273,9 @@ TOY_FRAME = Frame(
 
 
 def toy_dataset(images: int = 128) -> ImageDataset:
-    """Noisy pictures of four kinds, told apart by the sign and the agreement of two channels.
+    """Noisy pictures of four kinds, which differ in the sign and the agreement of two channels.
 
-    A kind is no linear function of the channels, so that a network needs a convolution for it.
+    The kind is not a linear function of the channels, so that a network needs a convolution.
     """
     rng = stream("toy supernet", images)
     splits = {}
@@ -298,7 +298,7 @@ def train_toy(
 ) -> SupernetCopy:
     """A toy supernet trained by a method with its default settings, as a selector is given it.
 
-    Equal arguments give equal supernets, each an object of its own. Raises what a training raises.
+    Equal arguments give equal but separate supernets. Raises as trainings do.
     """
     space = space or ToySpace()
     settings = method.settings()

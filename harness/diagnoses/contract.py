@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FoundValue = str | int | float | None
-"""What a table holds; None where nothing is known."""
+"""A value in a table; None where unknown."""
 
 
 @dataclass(frozen=True)
 class Heading:
     """A column. key: in rows, CSV and JSON. text: for readers, ``\\n`` where it may break.
 
-    digits: decimals; None for texts and counts. shown: False for what only CSV and JSON need.
+    digits: decimals; None for texts and counts. shown: False for columns of CSV and JSON only.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table. lead: lines above it, about its numbers. notes: lines below it, what they mean."""
+    """A table. lead: lines above it, about its numbers. notes: lines below it, explanations."""
 
     title: str
     headings: tuple[Heading, ...]
@@ -42,9 +42,9 @@ class FoundTable:
 
 @dataclass(frozen=True)
 class Findings:
-    """What came of a diagnosis. pictures: name of the file without ``.png`` -> what draws it.
+    """The findings of a diagnosis. pictures: file name without ``.png`` -> drawing function.
 
-    The first table is the one that is written as CSV; Markdown and JSON have them all.
+    The first table is written as CSV; Markdown and JSON have all tables.
     """
 
     tables: tuple[FoundTable, ...]
@@ -57,9 +57,9 @@ class Diagnosis:
 
     summary: one line. text: what it computes, and where it was published. settings: a frozen
     dataclass of fields by ``harness.settings.setting``, each an option of ``harness diagnose``;
-    what the row's protocol sets for trainers and selectors under the name of one is its default.
-    examine: raises NotApplicable where the supernet has not what is looked at. check: asked
-    before the supernet is trained; raises NotApplicable for a row that cannot be examined.
+    a setting of the same name in the row's protocol is its default. examine: raises NotApplicable
+    if the supernet lacks what the diagnosis needs. check: called before the supernet is trained;
+    raises NotApplicable for a row that cannot be examined.
     """
 
     summary: str

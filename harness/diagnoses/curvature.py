@@ -1,4 +1,4 @@
-"""Curvature: how sharply the validation loss bends in alpha at the end of a search.
+"""Curvature: the dominant Hessian eigenvalue of the validation loss in alpha, after a search.
 
 The dominant eigenvalue of the Hessian of the validation loss in the architecture parameters, which
 Zela et al. (Understanding and Robustifying Differentiable Architecture Search, ICLR 2020) found to
@@ -19,26 +19,26 @@ from harness.supernets.training import EpochLog
 
 @dataclass(frozen=True)
 class CurvatureSettings:
-    """It has none: the first validation batch is looked at, whatever its size."""
+    """Without settings: the first validation batch is used, whatever its size."""
 
 
 def examine(diagnosed: Diagnosed, settings: CurvatureSettings) -> Findings:
-    """The eigenvalue at the end, and along the epochs where the protocol had it noted.
+    """The eigenvalue at the end, and along the epochs if the protocol had it measured.
 
     Raises NotApplicable for a trainer without architecture parameters.
     """
     trainer = diagnosed.supernet.trainer
     if not trainer.alphas():
         raise NotApplicable(
-            f"trainer {diagnosed.trained.recipe.trainer} has no architecture parameters: "
-            "there is no curvature in them"
+            f"trainer {diagnosed.trained.recipe.trainer} has no architecture parameters, in "
+            "which curvature is measured"
         )
     eigenvalue = dominant_eigenvalue(trainer, diagnosed.supernet.data)
     return Findings((table(diagnosed.trained.log, eigenvalue),))
 
 
 def table(log: EpochLog, eigenvalue: float) -> FoundTable:
-    """A row for each epoch that was noted, and one for the end."""
+    """A row for each epoch with a measurement, and one for the end."""
     noted: list[dict[str, FoundValue]] = [
         {"at": f"epoch {epoch}", "epoch": epoch, "eigenvalue": value, "valid": accuracy}
         for epoch, (value, accuracy) in enumerate(

@@ -1,4 +1,4 @@
-"""Discretisation as a picture: a panel an edge, as Figure 1 of Wang et al., ICLR 2021, has them."""
+"""Discretisation as a picture: a panel for each edge, as in Figure 1 of Wang et al., ICLR 2021."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 INK = "#333333"
 COLOURS = 10
-"""Of matplotlib's own cycle."""
+"""The number of colours in matplotlib's own cycle."""
 MARKERS = ("o", "s")
 PANELS_A_ROW, LEGEND_COLUMNS = 3, 5
 WIDTH, HEIGHT = 3.0, 2.4

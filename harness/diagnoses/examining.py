@@ -1,4 +1,4 @@
-"""A registered diagnosis made: of which row, with which settings, and what came of it."""
+"""A registered diagnosis of a row, with its settings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ def examined(
     open_table: Callable[[str], BenchmarkTable],
     workshop: Workshop,
 ) -> tuple[Diagnosed, Findings]:
-    """The supernet of a row, trained unless it was before, and what the diagnosis finds in it.
+    """The supernet of a row, trained unless it was before, and the diagnosis's findings.
 
-    ``given`` are the settings that are given in place of the protocol's and the defaults. Raises
-    what ``planned`` does, UnknownName for a diagnosis or a setting that there is not, and
-    NotApplicable where the diagnosis does.
+    ``given`` are settings in place of the protocol's and the defaults. Raises as ``planned`` and
+    the diagnosis do, and UnknownName for an unknown diagnosis or setting.
     """
     diagnosis = registry.load("diagnoses", name, Diagnosis)
     spec = planned(wanted, open_table, workshop)

@@ -24,7 +24,7 @@ from harness.tables.table import BenchmarkTable
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which supernet: of a row of a suite, with a seed. task: None where the row has only one."""
+    """The wanted supernet: of a row of a suite, with a seed. task: None if the row has only one."""
 
     suite: Suite
     profile: str
@@ -35,9 +35,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """The supernet of a row, ready to be examined. table: None where nothing is looked up.
+    """The supernet of a row, ready to be examined. table: None if architectures are trained.
 
-    spec: the row's run. common: what its protocol sets for every trainer and selector, and by
+    spec: the row's run. common: the protocol's settings for every trainer and selector, and by
     their names for single ones.
     """
 
@@ -53,8 +53,8 @@ def planned(
 ) -> RunSpec:
     """The run of a row.
 
-    Raises UnknownName for a row or task that the suite lacks, HarnessError for a row that trains
-    no supernet and where the task is left open.
+    Raises UnknownName for a row or task that the suite lacks, HarnessError for a row without a
+    supernet, and if a task must be named.
     """
     suite = wanted.suite.only(SupernetMethod.kind, [_entry(wanted)])
     tasks = None if wanted.task is None else (wanted.task,)
@@ -77,13 +77,13 @@ def _entry(wanted: Wanted) -> MethodEntry:
 
 
 def common_settings(wanted: Wanted, spec: RunSpec) -> Mapping[str, Any]:
-    """What the protocol of a planned row sets for every trainer and selector."""
+    """The settings in the protocol of a planned row for every trainer and selector."""
     entries = wanted.suite.entries(spec.kind, wanted.profile)
     kind = kinds.named(spec.kind)
     files = [
         supernet_file.load(each.protocol) for each in entries if spec.task.name in kind.tasks(each)
     ]
-    # One entry may stand in for another of the same task, by another protocol.
+    # A fallback entry has the same task by another protocol.
     return next(file.settings for name, file in files if name == spec.protocol.name)
 
 

@@ -16,14 +16,14 @@ from harness.records.store import CLAIM_SECONDS, RunStore
 from harness.resources import Workshop
 
 BATCH = 2_000
-"""Runs claimed at a time, so that a second process on the same store finds work too."""
+"""The number of runs claimed at a time; few, so that a second process finds work too."""
 
 POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Work:
-    """How runs are to be done. retry_failed: whether those that failed before are tried again."""
+    """How to do runs. retry_failed: whether runs that failed before are tried again."""
 
     workers: int
     retry_failed: bool = False
@@ -31,11 +31,11 @@ class Work:
 
 
 class ClaimedRuns:
-    """Runs of which a store has some; the others can be done.
+    """Runs of a plan, of which a store has some; the others can be done.
 
-    Each is claimed before it is done and stored when it is done, so that a process that is
-    killed loses only what it was doing, and two processes do no run twice. Runs that another
-    process has claimed are waited for, and taken over should that process die.
+    Each is claimed before it is done and stored when it is done, so that a killed process loses
+    only its current runs, and two processes never do a run twice. Runs claimed by another process
+    are waited for, and taken over if that process dies.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class ClaimedRuns:
         self._watch = watch
 
     def pending(self) -> list[RunSpec]:
-        """Those that are still to be done."""
+        """The runs that are still to be done."""
         return [self._specs[name] for name in self._pending()]
 
     def do(self) -> Iterator[RunRecord]:
-        """Do what is pending; yields each record once it is stored."""
+        """Do the pending runs; yields each record after it is stored."""
         retry = self._work.retry_failed
         with _Heartbeat(self._store):
             tried: set[str] = set()
             while pending := [name for name in self._pending() if name not in tried]:
-                # Several processes share a plan in pieces; one alone takes it whole.
+                # Several processes share a plan in pieces; a single one takes it whole.
                 taken = self._store.claim(pending[:BATCH], retry_failed=retry)
                 if not taken:
                     taken = self._store.claim(pending, retry_failed=retry)
@@ -66,7 +66,7 @@ class ClaimedRuns:
                 tried |= taken
                 specs = [self._specs[name] for name in pending if name in taken]
                 done = run_all(specs, self._work.workers, self._work.workshop, self._watch)
-                # Closed here, and not when the last reference goes: workers end before the store.
+                # Closed here, so that workers end before the store is closed.
                 with closing(done):
                     for record in done:
                         self._store.add(record)
@@ -79,7 +79,7 @@ class ClaimedRuns:
 
 
 class _Heartbeat:
-    """Renews the claims of this process while its runs take their time."""
+    """Renews the claims of this process during long runs."""
 
     def __init__(self, store: RunStore) -> None:
         self._path = store.path
@@ -94,6 +94,6 @@ class _Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        # SQLite connections stay in their thread, so this one opens its own when it first beats.
+        # SQLite connections belong to one thread, so this thread opens its own.
         while not self._stop.wait(CLAIM_SECONDS / 4):
             RunStore.renew_claims(self._path)

@@ -1,4 +1,4 @@
-"""RunSpecs done one after the other or on several processes; records come back as they finish."""
+"""RunSpecs done in this process or on several; records are yielded as they finish."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.tables.catalog import open_table
 from harness.tables.table import BenchmarkTable
 
 CHUNK = 32
-"""The most runs that one message to a worker holds: short runs would wait for messages."""
+"""The largest number of runs in a message to a worker: short runs would wait for messages."""
 
 
 _opened: dict[str, BenchmarkTable] = {}
@@ -37,7 +37,7 @@ def run_all(
 ) -> Generator[RunRecord, None, None]:
     """Execute ``specs``; with one worker in this process, else in ``workers`` others.
 
-    Records arrive in no fixed order with several workers; what is in them does not depend on it.
+    With several workers the order of the records varies, but not their content.
     Closing the iterator stops the workers. Raises HarnessError where a worker process dies.
     """
     workshop = workshop or Workshop()
@@ -62,13 +62,13 @@ def _execute(
 
 
 def _reporting(workshop: Workshop, spec: RunSpec, report: Callable[[str, float], None]) -> Workshop:
-    """The workshop whose reports name the run."""
+    """The resources with a report that names the run."""
     name = f"{spec.label or spec.method}, {spec.task.name}, seed {spec.seed}"
     return replace(workshop, report=lambda text, share: report(f"{name}: {text}", share))
 
 
 def _chunks(specs: Sequence[RunSpec], workers: int) -> list[Sequence[RunSpec]]:
-    """What one message to a worker holds: some quick runs, or all that share work, or one run."""
+    """The runs in each message to a worker: some quick runs, all that share work, or one run."""
     size = max(1, min(CHUNK, len(specs) // (workers * 4)))
     is_quick = {name: kinds.named(name).quick for name in {spec.kind for spec in specs}}
     quick = [spec for spec in specs if is_quick[spec.kind]]

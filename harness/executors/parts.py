@@ -1,4 +1,4 @@
-"""The runs of a plan in two parts, so that those that take seconds do not wait for the others."""
+"""The runs of a plan in two parts, so that quick runs do not wait for long ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.runs import kinds
 
 @dataclass(frozen=True)
 class RunTally:
-    """Of the runs of a plan: how many were done before, done now, and how many of these failed."""
+    """Counts of a plan's runs: done before, done now, and how many of the latter failed."""
 
     before: int
     done: int
@@ -22,16 +22,16 @@ class RunTally:
 
 
 class Listener:
-    """Told how the runs of a plan go. Override what you want to hear."""
+    """A listener to the progress of a plan's runs. Override the events of interest."""
 
     def found(self, before: int, pending: int, workers: int) -> None:
-        """So many are done already, so many are to be done by so many workers; said first."""
+        """Called first: the numbers of runs done before, of runs to do, and of workers."""
 
     def begins(self, specs: Sequence[RunSpec], pending: int) -> None:
-        """A part begins, with so many of its runs to be done."""
+        """A part begins, with this number of runs to do."""
 
     def says(self, worker: int, text: str, share: float) -> None:
-        """A worker, by its number, is at something long, and has done a share of it, 0 to 1."""
+        """A worker, by its number, has done a share, 0 to 1, of a long job."""
 
     def did(self, record: RunRecord) -> None:
         """A run is done and stored."""
@@ -41,7 +41,7 @@ class Listener:
 
 
 def do_parts(specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener) -> RunTally:
-    """Do what a store lacks of these runs: those of quick kinds first, then the others.
+    """Do the runs that a store lacks: those of quick kinds first, then the others.
 
     Raises HarnessError where a worker process dies, StoreError where the store cannot be written.
     """
@@ -72,7 +72,7 @@ def _by_speed(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[RunSpec]]:
 
 
 class _Part:
-    """Runs that are done together."""
+    """The runs of a part."""
 
     def __init__(
         self, specs: Sequence[RunSpec], store: RunStore, work: Work, listener: Listener

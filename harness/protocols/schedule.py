@@ -1,4 +1,4 @@
-"""How a learning rate falls along a training."""
+"""The schedule of a learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of a supernet search: data, training frame, and what its answer is judged by."""
+"""The rules of a supernet search: data, training frame, and answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.protocols.search import Answer, without_default_objectives
 class SupernetTask:
     """A search on one data set in one space.
 
-    dataset_digest: of its images, labels and splits. evaluation: the protocol by which the selected
-    architecture is trained; empty where it is looked up in a table. evaluation_seeds: of that
-    training; the answer is the mean over them.
+    dataset_digest: of its images, labels and splits. evaluation: the protocol that trains the
+    selected architecture; empty if it is looked up in a table. evaluation_seeds: of that training;
+    the answer is the mean over them.
     """
 
     name: str
@@ -36,7 +36,7 @@ class SupernetTask:
 
     @property
     def sees(self) -> str:
-        """What trainer and selector see, on one line."""
+        """The data that trainer and selector see, on one line."""
         frame = self.frame
         return (
             f"train and valid of {self.dataset}; supernets of {frame.cells} cells, "
@@ -46,10 +46,9 @@ class SupernetTask:
 
 @dataclass(frozen=True)
 class SupernetProtocol:
-    """A published or an own protocol; it holds one task, the one that is run.
+    """A protocol, published or one's own, with the one task of a run.
 
-    published_frames: whether a method's published training frame takes the place of the
-    protocol's.
+    published_frames: whether a method's published training frame replaces the protocol's.
     """
 
     kind: ClassVar[str] = "supernet"
@@ -61,13 +60,13 @@ class SupernetProtocol:
     unit: Literal["epochs"] = "epochs"
 
     def content(self) -> dict[str, Any]:
-        """All of it, as JSON content, but for where the file of an evaluation lies."""
+        """The whole protocol as JSON content, except the path of an evaluation's file."""
         content = without_default_objectives(asdict(self))
         for task in content["tasks"]:
             task["evaluation"] = Path(task["evaluation"]).stem
         return content
 
     def shared_work(self, space: str, settings: dict[str, Any]) -> str | None:
-        """What trains the supernet: runs of one seed select from the same one."""
+        """A digest of the supernet's training: runs of one seed select from the same supernet."""
         trained = {name: settings[name] for name in ("trainer", "frame")}
         return digest([space, self.tasks[0].name, trained, settings["parts"]["trainer"]])

@@ -1,4 +1,4 @@
-"""What is to be run: RunSpec, and what its identity is a hash of."""
+"""RunSpec, the definition of a run, and its identity."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from harness.protocols.contract import RunProtocol, RunTask
 
 CODE_PROTOCOL = 1
-"""Raised whenever the harness itself changes what the same RunSpec gives."""
+"""To be raised whenever the harness changes the result of a RunSpec."""
 
 P = TypeVar("P")
 
 
 @lru_cache(maxsize=256)
 def _content(protocol: RunProtocol) -> dict[str, Any]:
-    """The thousands of runs of a plan share a few protocols."""
+    """A protocol's content, cached because thousands of runs share a few protocols."""
     return protocol.content()
 
 
 class SharedWork(NamedTuple):
-    """What runs do once for all of them: equal where they share it.
+    """Work that several runs share; equal values mean the same work.
 
-    work: a digest of what is done, the same for every seed.
+    work: a digest of the work, the same for every seed.
     """
 
     work: str
@@ -37,10 +37,9 @@ class SharedWork(NamedTuple):
 class RunSpec:
     """One run of one method: its identity is a hash of all that can change its result.
 
-    ``label`` is the row it is shown in and no part of the identity. ``settings`` holds every
-    setting, given and defaulted; ``given`` names those that the suite gave. The ``protocol`` holds
-    one task only, the one that is run, and says which kind of run it is. ``table`` is empty where
-    nothing is looked up in one.
+    ``label`` is the row it is shown in, and not in the identity. ``settings`` holds every setting,
+    given and defaulted; ``given`` names those that the suite gave. The ``protocol`` has one task,
+    and defines the kind of run. ``table`` is empty for runs without a table.
     """
 
     method: str
@@ -56,7 +55,7 @@ class RunSpec:
 
     @property
     def kind(self) -> str:
-        """Which kind of run it is, such as ``search`` or ``supernet``."""
+        """The kind of run, such as ``search`` or ``supernet``."""
         return self.protocol.kind
 
     @property
@@ -65,20 +64,20 @@ class RunSpec:
         return self.protocol.tasks[0]
 
     def protocol_as(self, kind: type[P]) -> P:
-        """The protocol, for whoever knows its kind. Raises TypeError where it is another."""
+        """The protocol as one of the given class. Raises TypeError for another class."""
         if isinstance(self.protocol, kind):
             return self.protocol
         raise TypeError(f"run {self.identity} is a {self.kind}: it has no {kind.__name__}")
 
     @property
     def shared_work(self) -> SharedWork | None:
-        """What this run has in common with others, a trained supernet say; None for nothing."""
+        """The work shared with other runs, such as a supernet's training; None for none."""
         work = self.protocol.shared_work(self.space, self.settings)
         return None if work is None else SharedWork(work, self.seed)
 
     @cached_property
     def comparison(self) -> str:
-        """Runs may stand in one table only where this is equal: all but method and seed."""
+        """A digest of all but method and seed: only runs with equal values are comparable."""
         return digest(self._shared())
 
     @cached_property

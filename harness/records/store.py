@@ -1,7 +1,7 @@
 """Run records in one SQLite file: a transaction a run, readable while others write.
 
-Several processes may work on one store. Each claims the runs it is about to do, so that none is
-done twice; a claim whose process is gone is free again.
+Several processes may work on one store. Each claims runs before it does them, so that none is done
+twice; a claim is free again when its process is gone.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from harness.records.spec import RunSpec
 from harness.storage.files import make_folder
 
 CLAIM_SECONDS = 120.0
-"""A claim that was not renewed for so long is free, should its process live on another machine."""
+"""The time without renewal after which a claim of a process on another machine is free."""
 
 
 _LARGE = ("history", "details")
-"""Columns that a leaderboard does without."""
+"""Columns that leaderboards do not need."""
 
 _ADD_RUN = (
     f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) "
@@ -42,7 +42,7 @@ _ADD_RUN = (
 
 
 class RunStore:
-    """The store. All methods raise StoreError, one line, where the file cannot be used."""
+    """The store. All methods raise StoreError, one line, if the file cannot be used."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
         self.path = path
@@ -52,10 +52,10 @@ class RunStore:
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> Self:
-        """Open ``path``; with ``create`` make it where it is absent, else refuse that."""
+        """Open ``path``. A missing file is created with ``create``, otherwise an error."""
         if not path.exists():
             if not create:
-                raise StoreError(f"there is no run store at {path}")
+                raise StoreError(f"a run store does not exist at {path}")
             make_folder(path.parent)
         writable = create or os.access(path.parent, os.W_OK)
         with _explained(path):
@@ -68,7 +68,7 @@ class RunStore:
         return cls(path, connection, writable=writable)
 
     def close(self) -> None:
-        """Close the file; claims of this process are given back."""
+        """Close the file, and release the claims of this process."""
         with _explained(self.path):
             if self._writable:
                 self._connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
@@ -103,14 +103,14 @@ class RunStore:
             )
 
     def state(self, identities: Iterable[str]) -> dict[str, str]:
-        """The status (``done`` or ``failed``) of those of these runs that the store holds."""
+        """The status (``done`` or ``failed``) of these runs, for those in the store."""
         wanted = set(identities)
         with _explained(self.path):
             rows = self._connection.execute("SELECT identity, status FROM runs")
             return {identity: status for identity, status in rows if identity in wanted}
 
     def claim(self, identities: Sequence[str], *, retry_failed: bool) -> set[str]:
-        """Take those of these runs that are neither in the store nor in another's hands."""
+        """Claim those of these runs that are neither stored nor claimed by another process."""
         now = time.time()
         with self._transaction() as cursor:
             held = {
@@ -135,7 +135,7 @@ class RunStore:
 
     @classmethod
     def renew_claims(cls, path: Path) -> None:
-        """Say, from any thread, that the claims of this process are still being worked on."""
+        """Renew, from any thread, the claims of this process."""
         with _explained(path):
             connection = sqlite3.connect(path, timeout=60)
             with contextlib.closing(connection), connection:
@@ -144,7 +144,7 @@ class RunStore:
                 )
 
     def add(self, record: RunRecord) -> None:
-        """Write one record, all of it or nothing. A failed run gives way, a done one stays."""
+        """Write one record, all of it or nothing. A failed run is replaced, a done one stays."""
         row = codec.to_row(record)
         with self._transaction() as cursor:
             cursor.execute(
@@ -157,11 +157,11 @@ class RunStore:
     def records(self, *, suite: str, profile: str | None, history: bool = False) -> list[RunRecord]:
         """The records of a suite (of one profile, or of all), in the order they were planned.
 
-        Every evaluation of every run, and its details, are read only with ``history``.
+        The evaluations and details of runs are read only with ``history``.
         """
         condition = "" if profile is None else " AND plans.profile = :profile"
         with _explained(self.path):
-            # A store of an older schema that cannot be written has fewer columns.
+            # A read-only store of an older schema has fewer columns.
             held = {row[1] for row in self._connection.execute("PRAGMA table_info(runs)")}
         columns = [name for name in RUN_COLUMNS if name in held and (history or name not in _LARGE)]
         query = (
@@ -181,7 +181,7 @@ class RunStore:
         return codec.from_rows(rows, self.path)
 
     def missing(self, *, suite: str, profile: str | None) -> dict[str, int]:
-        """Label -> how many of its planned runs have no record; only labels that lack one."""
+        """Label -> the number of its planned runs without a record, if any."""
         condition = "" if profile is None else " AND profile = :profile"
         query = (
             "SELECT label, COUNT(DISTINCT plan_runs.identity) FROM plan_runs "
@@ -194,7 +194,7 @@ class RunStore:
             return dict(cursor.fetchall())
 
     def suites(self) -> list[tuple[str, str, int]]:
-        """Suite, profile and number of runs, for all that the store holds."""
+        """Suite, profile and number of runs, for all in the store."""
         query = (
             "SELECT suite, profile, COUNT(DISTINCT runs.identity) FROM plans "
             "JOIN plan_runs ON plan = plans.id JOIN runs USING (identity) "
@@ -211,7 +211,7 @@ class RunStore:
             try:
                 yield cursor
             except BaseException:
-                # A full disk may have rolled it back already.
+                # SQLite may have rolled back already, as on a full disk.
                 if self._connection.in_transaction:
                     cursor.execute("ROLLBACK")
                 raise
@@ -219,14 +219,14 @@ class RunStore:
 
 
 def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    """On a read-only disk nobody can write beside us, so SQLite may do without its lock files."""
+    """Connect; on a read-only disk without lock files, since no process can write there."""
     if writable:
         return sqlite3.connect(path, timeout=60, isolation_level=None)
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
-    """Make the tables of a new file, and refuse a file that is no store or of a newer schema."""
+    """Make the tables of a new file; refuse other databases and newer schemas."""
     if _version(connection, path) > VERSION:
         raise StoreError(
             f"{path} has store schema {_version(connection, path)}, this version of nas-harness "
@@ -235,12 +235,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> N
     if not writable:
         return
     connection.execute("PRAGMA journal_mode = WAL")
-    # With WAL a power cut may cost the last transactions, never the file.
+    # With WAL a power cut may lose the last transactions, but not the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     if _version(connection, path) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    # Another process may have made them while this one waited for the lock.
+    # Another process may have made them in the meantime.
     while (found := _version(connection, path)) < VERSION:
         for statement in UPGRADES[found] if found else SCHEMA:
             connection.execute(statement)
@@ -278,13 +278,13 @@ def _alive(owner: str, beat: float, now: float) -> bool:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """SQLite's errors as one line that says what can be done."""
+    """SQLite's errors as one line with advice."""
     try:
         yield
     except sqlite3.OperationalError as error:
         raise StoreError(f"run store {path}: {_advice(str(error), path)}") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} is no run store, or is damaged: {error}") from error
+        raise StoreError(f"{path} is not a run store, or is damaged: {error}") from error
 
 
 def _advice(text: str, path: Path) -> str:

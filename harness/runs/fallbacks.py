@@ -1,4 +1,4 @@
-"""Which entries of a suite run: one gives way to its stand-in where its table is absent."""
+"""Fallbacks: an entry of a suite is replaced by another if its table is absent."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OpenTable = Callable[[str], BenchmarkTable]
 def resolved(
     suite: Suite, entries: Sequence[Entry], open_table: OpenTable
 ) -> tuple[list[tuple[Entry, BenchmarkTable | None]], list[str]]:
-    """Those of ``entries`` that run, each with its table, and a note for each stand-in.
+    """The entries that run, each with its table, and a note for each fallback.
 
-    An entry that names no table runs without. Raises UnknownName for a table that is not there and
-    has no stand-in, HarnessError where the stand-in is not there either.
+    Raises UnknownName for a missing table without a fallback, HarnessError if the fallback's table
+    is missing too.
     """
     replaceable: set[str] = {entry.stands_in_for for entry in entries if entry.stands_in_for}
     absent = {name for name in replaceable if not _is_there(name, open_table)}

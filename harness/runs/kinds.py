@@ -1,8 +1,8 @@
-"""A kind of run: all that is special about searches in tables, about supernets, or about yours.
+"""The contract of a kind of run, such as searches in tables or supernets.
 
 It is one object, registered under ``nas_harness.kinds`` by its name. Suites, plans, the runner, the
-store and the commands ask it and know no kind by name; what a leaderboard shows of it is registered
-beside it, under ``nas_harness.boards`` by the same name.
+store and the commands use it and know no kind by name; what a leaderboard shows of it is registered
+under ``nas_harness.boards`` by the same name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TableOpener = Callable[[str], BenchmarkTable]
 
 @runtime_checkable
 class Method(Protocol):
-    """What the methods of every kind say of themselves; ``kind`` names the kind of their runs."""
+    """The contract of the methods of every kind; ``kind`` names the kind of their runs."""
 
     kind: ClassVar[str]
 
@@ -43,11 +43,11 @@ class Method(Protocol):
 
     @property
     def source(self) -> str:
-        """Where it was published."""
+        """The publication."""
 
     @property
     def version(self) -> int:
-        """Raised whenever a change of code changes the numbers."""
+        """To be raised whenever a change of code changes the numbers."""
 
 
 Entry = TypeVar("Entry", bound=SectionEntry)
@@ -56,10 +56,10 @@ M = TypeVar("M", bound=Method)
 
 @dataclass(frozen=True)
 class Request(Generic[Entry]):
-    """What is to be planned of one entry of a suite.
+    """An entry of a suite to plan.
 
-    table: None where the entry names none. methods: those of the suite that this kind takes, one
-    at least. tasks: the names that were picked, None for all.
+    table: None if the entry names none. methods: the suite's methods of this kind, at least one.
+    tasks: the names that were picked, None for all.
     """
 
     suite: str
@@ -71,12 +71,12 @@ class Request(Generic[Entry]):
     workshop: Workshop
 
     def picks(self, task: str) -> bool:
-        """Whether the runs of a task are wanted."""
+        """Whether a task was picked."""
         return self.tasks is None or task in self.tasks
 
 
 class Planned(NamedTuple):
-    """The runs of an entry, and what was decided on the way that a user should know."""
+    """The runs of an entry, and notes about decisions for the user."""
 
     specs: list[RunSpec]
     notes: list[str]
@@ -84,9 +84,9 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run that went well gives to its record, whose fields these are.
+    """The result of a successful run, with the fields of its record.
 
-    provenance: what the record says of its origin besides versions and hardware.
+    provenance: the record's provenance besides versions and hardware.
     """
 
     trajectory: Trajectory | None
@@ -118,16 +118,16 @@ def settings_of(owner: str, declared: type[Any], own: Mapping[str, Any]) -> list
 
 
 class RunKind(ABC, Generic[Entry, M]):
-    """What a kind of run is. A class of one object.
+    """A kind of run, a class with one instance.
 
     name: as registered; also the ``kind`` of its protocols and methods. summary: one line.
-    section, entry: of a suite, ``[[section]]``, and what stands in it. does: what its methods do
-    with such an entry, a verb. protocol: the frozen dataclass of ``RunProtocol`` that its runs
-    hold, and stored ones are read into. method: what its methods are instances of, all of them
-    registered under ``nas_harness.methods``. quick: whether a run takes seconds at most; quick runs
-    are done first, several to a message. methods: what they are called, in the plural. parts: where
-    a method is made of registered parts, what each is called -> the group it is registered in.
-    protocols: what ``harness ls`` calls its protocols that ship, empty where none do.
+    section, entry: of a suite, ``[[section]]``, and the type of its content. does: a verb for what
+    its methods do with such an entry. protocol: the frozen dataclass, a ``RunProtocol``, of its
+    runs. method: the class of its methods, all registered under
+    ``nas_harness.methods``. quick: whether a run takes seconds at most; quick runs are done first,
+    several in a message. methods: the word for them, in the plural. parts: for methods made of
+    registered parts, the word for each part -> its group. protocols: the word of ``harness ls`` for
+    its shipped protocols, empty if there are none.
     """
 
     name: ClassVar[str]
@@ -144,18 +144,18 @@ class RunKind(ABC, Generic[Entry, M]):
 
     @abstractmethod
     def tasks(self, entry: Entry) -> Sequence[str]:
-        """The names of the tasks that an entry has."""
+        """The names of an entry's tasks."""
 
     @abstractmethod
     def plan(self, request: Request[Entry]) -> Planned:
-        """The runs of an entry, method by method, seed by seed, every setting made definite.
+        """The runs of an entry, method by method, seed by seed, with all settings resolved.
 
-        Raises HarnessError for what cannot be run, MissingData where images are not there.
+        Raises HarnessError for what cannot be run, MissingData for missing images.
         """
 
     @abstractmethod
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
-        """Do a run. Whatever it raises makes it a failed one."""
+        """Do a run. If it raises, the run counts as failed."""
 
     def stored(self, rules: Any) -> RunProtocol:
         """A protocol from what JSON has of it, as the store keeps it.
@@ -166,14 +166,13 @@ class RunKind(ABC, Generic[Entry, M]):
         return protocol
 
     def judges(self, spec: RunSpec) -> str:
-        """What the answers of a run come from, on one line."""
+        """The source of a run's answers, on one line."""
         return f"table {spec.table} ({spec.table_checksum})" if spec.table else "no table"
 
     def composed(self, name: str) -> M | None:
-        """The method of a name such as ``TRAINER+SELECTOR``, which is not registered as such.
+        """The method of a composed name such as ``TRAINER+SELECTOR``, which is not registered.
 
-        None where this kind composes no method of that form. Raises UnknownName for parts that
-        there are not.
+        None if this kind has no composed names of that form. Raises UnknownName for unknown parts.
         """
         return None
 
@@ -182,7 +181,7 @@ class RunKind(ABC, Generic[Entry, M]):
         return settings_of("method", getattr(method, "settings", _Nothing), {})
 
     def facts(self, method: M) -> list[tuple[str, str]]:
-        """What the page of methods says of one besides its source, each with its heading.
+        """The facts on the page of methods besides the source, each with its heading.
 
         Every method of a kind that has ``parts`` has the same headings, the parts' first.
         """
@@ -198,11 +197,11 @@ AnyRunKind = RunKind[Any, Any]
 
 @dataclass(frozen=True)
 class _Nothing:
-    """The settings of what has none."""
+    """Empty settings."""
 
 
 def named(name: str) -> AnyRunKind:
-    """The kind of that name. Raises UnknownName, or HarnessError where it cannot be loaded."""
+    """The kind of that name. Raises UnknownName, or HarnessError if it cannot be loaded."""
     kind: AnyRunKind = registry.load("kinds", name, RunKind)
     if kind.name != name:
         raise HarnessError(f"kind of run {name!r} calls itself {kind.name!r}; register it by that")
@@ -210,7 +209,7 @@ def named(name: str) -> AnyRunKind:
 
 
 def loadable() -> list[AnyRunKind]:
-    """All kinds, by name; a broken package is the matter of those who use it."""
+    """All kinds that can be loaded, by name; broken packages are skipped."""
     found = []
     for name in registry.names("kinds"):
         with contextlib.suppress(HarnessError):
@@ -219,12 +218,12 @@ def loadable() -> list[AnyRunKind]:
 
 
 def in_order(names: Sequence[str]) -> list[AnyRunKind]:
-    """These kinds as they are planned and done: quick ones first, else by name."""
+    """These kinds in the order in which they are done: quick ones first, then by name."""
     return sorted(map(named, names), key=lambda kind: (not kind.quick, kind.name))
 
 
 def table_of(spec: RunSpec, open_table: TableOpener) -> BenchmarkTable:
-    """The table of a run. Raises HarnessError where it is not the one that it was planned on."""
+    """The table of a run. Raises HarnessError if it has changed since the run was planned."""
     table = open_table(spec.table)
     if table.checksum != spec.table_checksum:
         raise HarnessError(

@@ -1,7 +1,7 @@
-"""Content-addressed folders of what took long to make: supernets, trained architectures.
+"""Content-addressed folders of results of long computations: supernets, trained architectures.
 
-An artefact lies under the digest of all that can change it. It is made by one process at a time;
-others that want it wait, and find it made. What is half made is gone on with.
+An artefact is stored under the digest of all that can change it. One process at a time makes it,
+while others wait for it. An unfinished one is continued at its checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.storage.locks import locked
 
 RESULT = "result.json"
 CHECKPOINT_SECONDS = 20.0
-"""How much work an interruption may cost, besides the epoch that it falls into."""
+"""Seconds between checkpoints: the work that an interruption may cost, besides the epoch."""
 
 
 class Artefact:
@@ -35,9 +35,9 @@ class Artefact:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other process out; wait for one that is in.
+        """Hold the artefact's lock, after waiting for other processes.
 
-        Raises HarnessError where the folder cannot be made.
+        Raises HarnessError if the folder cannot be made.
         """
         make_folder(self.folder)
         with locked(self.folder / "lock"):
@@ -45,9 +45,9 @@ class Artefact:
             yield
 
     def load(self, device: Any = "cpu") -> dict[str, Any] | None:
-        """What was saved last, None before that; tensors go to ``device``.
+        """The state that was saved last, None without one; tensors go to ``device``.
 
-        Raises HarnessError where the file is damaged; nothing in it is ever executed.
+        Raises HarnessError for a damaged file; no code in it is executed.
         """
         import torch
 
@@ -61,11 +61,11 @@ class Artefact:
                 "command makes it again"
             ) from error
         if not isinstance(state, dict):
-            raise HarnessError(f"{self._state} is no artefact of the harness; delete it")
+            raise HarnessError(f"{self._state} is not an artefact of the harness; delete it")
         return state
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace what was saved, all of it or nothing. Raises HarnessError on a full disk."""
+        """Replace the saved state atomically. Raises HarnessError on a full disk."""
         import torch
 
         buffer = io.BytesIO()
@@ -73,24 +73,24 @@ class Artefact:
         write(self._state, buffer.getbuffer())
 
     def result(self) -> bytes | None:
-        """What ``finish`` wrote, None before that."""
+        """The result that ``finish`` wrote, None without one."""
         path = self.folder / RESULT
         return path.read_bytes() if path.exists() else None
 
     def finish(self, result: bytes) -> None:
-        """Keep what came of it, readable without torch. Raises HarnessError on a full disk."""
+        """Store the result, readable without torch. Raises HarnessError on a full disk."""
         write(self.folder / RESULT, result)
 
 
 class Checkpoints:
-    """Saves the state of a training now and then, and at its end."""
+    """Saves the state of a training at intervals, and at its end."""
 
     def __init__(self, artefact: Artefact) -> None:
         self._artefact = artefact
         self._saved = time.monotonic()
 
     def epoch_done(self, state: Callable[[], Mapping[str, Any]], *, last: bool) -> None:
-        """Save the state where it is time to. Raises HarnessError on a full disk."""
+        """Save the state if the interval is over. Raises HarnessError on a full disk."""
         if last or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self._artefact.save(state())
             self._saved = time.monotonic()

@@ -1,6 +1,6 @@
 """Files and folders that are whole or absent: made beside their place, then moved there.
 
-What a process leaves that is killed in the middle has a name of its own, ``.….partial``.
+A killed process leaves only files with the ending ``.….partial``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def write(path: Path, content: bytes | memoryview) -> None:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of ``path`` when the block ends.
 
-    It survives a crash of the machine from then on. Where the block raises, what was at ``path``
-    stays. Raises HarnessError where the folder is missing, may not be written to, or is full.
+    From then on it survives a crash of the machine. If the block raises, ``path`` is unchanged.
+    Raises HarnessError if the folder is missing, not writable, or full.
     """
     with explained("write", path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=_PARTIAL)
@@ -49,10 +49,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 class WholeFolder:
-    """A folder that is filled out of sight, and takes its place when it is whole.
+    """A folder that is filled under a temporary name, and takes its place when it is whole.
 
     A context manager; ``content`` is the folder to fill. Leaving the block without ``take_place``
-    removes every trace. Raises HarnessError where the disk does not take it.
+    removes it. Raises HarnessError if the disk refuses it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,15 +75,15 @@ class WholeFolder:
 
     @property
     def content(self) -> Path:
-        """Where the content is put."""
+        """The folder to fill."""
         if self._work is None:
             raise RuntimeError("a WholeFolder is filled inside its with block")
         return self._work / "new"
 
     def take_place(self) -> None:
-        """Bring the content to the disk and move it into place.
+        """Write the content to the disk and move it into place.
 
-        An earlier folder there is gone only once this one has taken its place.
+        An earlier folder there is removed only after this one has taken its place.
         """
         with explained("write", self._folder):
             for each in self.content.rglob("*"):
@@ -93,7 +93,7 @@ class WholeFolder:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to the end of a file; when this returns, it survives a crash of the machine.
+    """Append to a file; after the return, the addition survives a crash of the machine.
 
     Raises HarnessError.
     """
@@ -104,13 +104,13 @@ def append(path: Path, content: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are absent. Raises HarnessError."""
+    """Make a folder and its missing parents. Raises HarnessError."""
     with explained("make", folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed processes have left in a folder that no other process writes to now."""
+    """Remove the leftovers of killed processes, in a folder that no other process writes to."""
     for left in folder.glob(f".*{_PARTIAL}"):
         with contextlib.suppress(OSError):
             left.unlink()
@@ -118,7 +118,7 @@ def remove_partial(folder: Path) -> None:
 
 @contextlib.contextmanager
 def explained(what: str, path: Path) -> Iterator[None]:
-    """The system's errors as one line: what cannot be done with a path, and what may help."""
+    """The system's errors as one line: what cannot be done with a path, and advice."""
     try:
         yield
     except OSError as error:
@@ -128,12 +128,12 @@ def explained(what: str, path: Path) -> Iterator[None]:
 
 
 def _prefix(path: Path) -> str:
-    """Of what is not yet whole; short, since names may be as long as the system allows."""
+    """The prefix of unfinished files; short, since names may be as long as the system allows."""
     return f".{path.name[:20]}-"
 
 
 def _swap(new: Path, folder: Path) -> None:
-    """Move a folder into the place of another one, if there is one, which goes beside it."""
+    """Move a folder into place; an earlier folder there is moved aside."""
     if not folder.exists():
         new.rename(folder)
         return
@@ -147,7 +147,7 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until what is at ``path`` is on the disk."""
+    """Wait until the content of ``path`` is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -156,7 +156,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_names(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the file system can do that."""
+    """Wait until the names in a folder are on the disk, if the file system supports that."""
     try:
         _sync(folder)
     except OSError as error:

@@ -14,12 +14,12 @@ from harness.storage.files import explained
 
 @contextmanager
 def locked(path: Path, *, busy: str = "") -> Iterator[None]:
-    """Keep every other process out while the block lasts; a lock ends with its process.
+    """Hold the lock during the block; a lock ends with its process.
 
-    The file at ``path`` is made where it is missing, and nothing is kept in it. busy: what is said
-    where another process holds the lock; without it, that one is waited for.
+    The file at ``path`` is created if missing; it stays empty. busy: the error if another process
+    holds the lock; without it, wait for that process.
 
-    Raises HarnessError there, and where the file cannot be made.
+    Raises HarnessError with ``busy``, and if the file cannot be made.
     """
     lock = FileLock(path, timeout=0 if busy else -1)
     with explained("lock", path):

@@ -1,4 +1,4 @@
-"""The sections of a suite, one for each kind of run: what every entry has, and whose it is."""
+"""The sections of a suite, one for each kind of run, and the keys that every entry has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.errors import HarnessError
 
 
 class SectionEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What the entries of every section have; a kind of run adds keys of its own.
+    """The keys of the entries of every section; a kind of run adds keys of its own.
 
-    protocol: a preset of that kind of run, or a file's path. table: empty where nothing is looked
-    up in one. With ``stands_in_for`` the entry is used only where there is no table of that name,
-    and the entries of that table are left out then. profiles: the only ones that it is in.
+    protocol: a preset of that kind of run, or a file's path. table: empty for entries without one.
+    stands_in_for: the name of a table; the entry is a fallback, used in place of the entries of
+    that table if it does not exist. profiles: those that the entry belongs to.
     """
 
     space: str
@@ -28,7 +28,7 @@ class SectionEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
 
 @runtime_checkable
 class SectionKind(Protocol):
-    """What a suite needs of a kind of run: the name of its section, and what an entry of it is."""
+    """The part of a kind of run that suites need: its section's name and entries' type."""
 
     name: str
     section: str
@@ -36,17 +36,19 @@ class SectionKind(Protocol):
 
 
 class Sections(NamedTuple):
-    """found: kind of run -> what a suite needs of it. broken: why others could not be loaded."""
+    """Loaded sections.
+
+    found: kind of run -> its section. broken: the reasons why others could not be loaded."""
 
     found: dict[str, SectionKind]
     broken: list[str]
 
 
 def sections(wanted: Collection[str] | None = None) -> Sections:
-    """The kinds of run that have these sections; every kind for None, and where one is nobody's.
+    """The kinds of run that have these sections; every kind for None, and for an unknown section.
 
-    Kinds are asked by name until all are found, so that a suite of searches loads nothing of
-    supernets. Another package that is broken is the matter of those who use it.
+    Kinds are loaded by name until all are found, so that a suite of searches does not load
+    supernets. Broken packages of other kinds are skipped.
     """
     found: dict[str, SectionKind] = {}
     broken = []

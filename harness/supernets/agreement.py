@@ -1,4 +1,4 @@
-"""Whether what a selector thinks of each operation agrees with another opinion, or with a table."""
+"""Agreement of a selector's scores of operations with other scores, or with a table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from harness.tables import answers
 from harness.tables.table import BenchmarkTable
 
 _CHUNK = 4096
-"""Architectures whose weights are held at once."""
+"""The number of architectures whose weights are in memory at once."""
 
 
 def taus(first: Scores, second: Scores) -> list[NDArray[np.float64]]:
-    """Kendall's tau-b of two opinions on each row's candidates, per group of shape (rows,).
+    """Kendall's tau-b of two scorings of each row's candidates, per group of shape (rows,).
 
-    Over the candidates that both have scored; NaN where these are fewer than two, or all the same
-    to one of them.
+    Over the candidates that both have scored; NaN for fewer than two, and for constant scores.
     """
     return [
         np.array([_tau(mine, theirs) for mine, theirs in zip(rows, others, strict=True)])
@@ -44,7 +43,7 @@ def agreement_with_table(
 ) -> float | None:
     """The mean, over rows, of tau-b of scores with ``best_scores`` of an answer.
 
-    None where it is defined on no row.
+    None if it is undefined on all rows.
     """
     return mean_tau(taus(scores, best_scores(table, space, answer)))
 
@@ -53,13 +52,13 @@ def agreement_with_table(
 def best_scores(
     table: BenchmarkTable, space: AnySupernetSpace, answer: Answer
 ) -> list[NDArray[np.float64]]:
-    """The table's best answer among the architectures that hold a candidate, per group.
+    """The table's best answer among the architectures with a candidate, per group.
 
     Shape (rows, candidates), in the objective's unit, negative where lower is better, as scores
-    are; NaN where no architecture of the table holds the candidate, or none has a value. Of
+    are; NaN if no architecture of the table has the candidate, or none of them a value. Of
     accuracy this is what IT-NAS (2022) calls discretisation accuracy.
 
-    Kept: a suite asks the same of every run, and looking at a whole table takes a second.
+    Cached: a suite needs the same for every run, and going through a table takes a second.
     """
     scores = objectives.named(answer.objective).sign * answers.column(table, answer)
     scores = np.where(np.isnan(scores), -np.inf, scores)
@@ -76,7 +75,7 @@ def best_scores(
 
 
 def mean_tau(found: Sequence[NDArray[np.float64]]) -> float | None:
-    """Over all rows of all groups where it is defined; None where it is nowhere."""
+    """The mean over all rows of all groups where tau is defined; None if it is undefined on all."""
     values = np.concatenate([each.ravel() for each in found])
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None

@@ -1,6 +1,6 @@
-"""The choices of a supernet: which candidates stand where, and what an architecture keeps of them.
+"""The choices of a supernet: rows with candidates, of which an architecture keeps some.
 
-Free of torch, so that a space can be listed and parsed without loading it.
+This module does not import torch, so that a space can be listed and parsed without it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Scores = Sequence[NDArray[np.float64]]
 """One array of shape (rows, candidates) a choice group, in the groups' order; higher is better.
 
-NaN stands where a candidate was not scored, and where a row has no such candidate."""
+NaN marks candidates without a score, and places without a candidate."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class ChoiceGroup:
     """Choices whose weights are one matrix: a row for each place, a column for each candidate.
 
     Rows may have different numbers of candidates, as depths, widths and kernels of a chain have.
-    The matrix is as wide as the widest row; a shorter row has its candidates in front, and behind
-    them places that stand for nothing: weight 0, score NaN, never active.
+    The matrix is as wide as the widest row; a shorter row has its candidates first, then empty
+    places: weight 0, score NaN, never active.
 
     name: such as ``cell``, ``normal``, ``reduce``, ``operations``, ``inputs of node 3``.
-    kind: ``operation`` where a row's candidates are operations, ``input`` where they are nodes.
+    kind: ``operation`` if a row's candidates are operations, ``input`` if they are nodes.
     rows: a name for each place, such as the edge ``3<-1``.
     candidates: for each row the names of its candidates.
-    keep: how many candidates of a row an architecture keeps.
+    keep: the number of candidates of a row that an architecture keeps.
     targets: for each row the node that it leads to.
-    edges_per_node: how many of the rows that lead to one node an architecture keeps, all where
-        it is None. The DARTS space keeps two.
+    edges_per_node: the number of rows that lead to one node that an architecture keeps; None for
+        all. The DARTS space keeps two.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ChoiceGroup:
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
-        """How many candidates each row has."""
+        """The number of candidates of each row."""
         return tuple(len(row) for row in self.candidates)
 
     @cached_property
@@ -62,11 +62,11 @@ class ChoiceGroup:
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """Where there is a candidate, shape (rows, candidates)."""
+        """A mask of the places with a candidate, shape (rows, candidates)."""
         return np.arange(self.shape[1]) < np.array(self.widths)[:, None]
 
     def columns_of(self, operation: str) -> NDArray[np.bool_]:
-        """Where a candidate of that name stands, shape (rows, candidates)."""
+        """A mask of the candidates of that name, shape (rows, candidates)."""
         found = np.zeros(self.shape, dtype=np.bool_)
         for row, names in enumerate(self.candidates):
             found[row, : len(names)] = [name == operation for name in names]
@@ -76,7 +76,7 @@ class ChoiceGroup:
 def best_columns(scores: NDArray[np.float64], keep: int) -> tuple[int, ...]:
     """The columns of the ``keep`` highest scores, ascending; ties go to the first.
 
-    scores: shape (candidates,). Raises ValueError where fewer than ``keep`` are numbers.
+    scores: shape (candidates,). Raises ValueError if fewer than ``keep`` are numbers.
     """
     order = [int(column) for column in np.argsort(-scores, kind="stable")]
     scored = [column for column in order if not np.isnan(scores[column])]
@@ -88,7 +88,7 @@ def best_columns(scores: NDArray[np.float64], keep: int) -> tuple[int, ...]:
 def widened(
     groups: Sequence[ChoiceGroup], narrower: Sequence[ChoiceGroup], scores: Scores
 ) -> list[NDArray[np.float64]]:
-    """Scores of ``narrowed`` groups as scores of the whole ones, NaN for what they lack."""
+    """Scores of ``narrowed`` groups as scores of the whole ones, NaN for removed candidates."""
     found = []
     for whole, group, given in zip(groups, narrower, scores, strict=True):
         rows = np.full(whole.shape, np.nan)
@@ -102,7 +102,7 @@ def widened(
 def narrowed_scores(
     groups: Sequence[ChoiceGroup], narrower: Sequence[ChoiceGroup], scores: Scores
 ) -> list[NDArray[np.float64]]:
-    """The scores of the candidates that ``narrowed`` groups have; the inverse of ``widened``."""
+    """The scores of the candidates in ``narrowed`` groups; the inverse of ``widened``."""
     found = []
     for whole, group, given in zip(groups, narrower, scores, strict=True):
         rows = np.full(group.shape, np.nan)
@@ -116,7 +116,7 @@ def narrowed_scores(
 def only_present(
     groups: Sequence[ChoiceGroup], scores: Sequence[NDArray[np.float64]]
 ) -> list[NDArray[np.float64]]:
-    """Scores with NaN where a row has no such candidate."""
+    """Scores with NaN in places without a candidate."""
     return [
         np.where(group.present, rows, np.nan) if group.ragged else rows
         for group, rows in zip(groups, scores, strict=True)

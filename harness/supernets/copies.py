@@ -1,4 +1,4 @@
-"""The copy of a trained supernet that a selector is given, and all that it does for it."""
+"""The copy of a trained supernet that a selector is given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SupernetCopy:
     """A ``harness.supernets.selectors.TrainedSupernet``, whose methods are documented there.
 
     trainer: it holds the supernet and the architecture parameters. data: the train and valid splits
-    on the device; no test split can be reached. streams: this selection's own.
+    on the device. streams: those of this selection.
     """
 
     trainer: SupernetTrainer
@@ -50,17 +50,17 @@ class SupernetCopy:
 
     @property
     def frame(self) -> Frame:
-        """How it was trained."""
+        """The frame that it was trained with."""
         return self.trainer.context.frame
 
     @property
     def shape(self) -> NetworkShape:
-        """The supernet's."""
+        """The supernet's shape."""
         return self.trainer.context.shape
 
     @property
     def device(self) -> torch.device:
-        """Where the supernet and the images are."""
+        """The device of the supernet and the images."""
         return self.trainer.context.device
 
     @property
@@ -120,7 +120,7 @@ class SupernetCopy:
         return evaluate_each(self.supernet, mixtures, batches, batch_statistics=batch_statistics)
 
     def _batches(self, indices: Indices, batch: int, *, augmented: bool) -> Iterator[Batch]:
-        """Made as they are asked for: draws of the supernet's own come in between."""
+        """Validation batches, made on demand: draws of the supernet come in between."""
         for start in range(0, len(indices), batch):
             taken = indices[start : start + batch]
             yield self.data.batch(self.data.valid, taken, self.generator, augmented=augmented)

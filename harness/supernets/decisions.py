@@ -1,4 +1,4 @@
-"""Deciding a supernet's choices one by one: what is left of each, as a constraint for trainers."""
+"""A supernet's choices decided one by one: the remaining candidates, as a trainer's constraint."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.supernets.spaces import SupernetSpace
 
 
 class Decisions:
-    """Which candidates are left, and which rows are settled; call it to constrain a mixture.
+    """The remaining candidates and the settled rows; call it to constrain a mixture.
 
-    Settled rows have weight 1 for what they keep and 0 for everything else, as the weights of an
-    architecture have. In the other rows the weights are the mixture's, except that candidates
-    taken out have 0: nothing is renormalised. What is not left is not computed either.
+    Settled rows have weight 1 for kept candidates and 0 for all others, as in an architecture. The
+    other rows have the mixture's weights, with 0 for removed candidates and without
+    renormalisation. Removed candidates are not computed.
 
     left: per group, shape (rows, candidates). settled: per group, shape (rows,).
     """
@@ -32,24 +32,24 @@ class Decisions:
         self.settled = [np.zeros(len(group.rows), dtype=np.bool_) for group in groups]
 
     def settle(self, group: int, row: int, columns: Collection[int]) -> None:
-        """Decide a row: these columns stay, none of them where the row is dropped."""
+        """Decide a row: these columns stay; none for a dropped row."""
         self.left[group][row] = np.isin(np.arange(self.groups[group].shape[1]), list(columns))
         self.settled[group][row] = True
 
     def without(self, group: int, row: int, column: int) -> Decisions:
-        """The same with one candidate taken out."""
+        """The same decisions with one candidate removed."""
         other = deepcopy(self)
         other.left[group][row, column] = False
         return other
 
     def with_settled(self, group: int, row: int, columns: Collection[int]) -> Decisions:
-        """The same with a row decided."""
+        """The same decisions with a row decided."""
         other = deepcopy(self)
         other.settle(group, row, columns)
         return other
 
     def scores(self) -> Scores:
-        """1 for what is kept by settled rows, 0 for the rest, for ``SupernetSpace.discretise``."""
+        """1 for kept candidates of settled rows, else 0, for ``SupernetSpace.discretise``."""
         kept = [
             np.where(settled[:, None], left, False).astype(np.float64)
             for left, settled in zip(self.left, self.settled, strict=True)
@@ -73,7 +73,7 @@ class Decisions:
         return whole and not any(each.any() for each in self.settled)
 
     def _active(self, active: Active | None) -> Active:
-        """What is left of the mixture's columns; settled rows compute all that they keep."""
+        """The mixture's columns that remain; settled rows compute all that they keep."""
         found = []
         for number, (left, settled) in enumerate(zip(self.left, self.settled, strict=True)):
             rows = []

@@ -15,10 +15,10 @@ from harness.errors import HarnessError, UnknownName
 class SupernetMethod:
     """Registered under ``nas_harness.methods`` beside the black-box searchers.
 
-    trainer, selector: their registered names. trainer_settings, selector_settings: what this
-    method gives in place of their defaults. A suite's settings of the method go to whichever of
-    the two has a field of that name. frame: as a trainer has it, the published training frame by
-    space, where it is another than the trainer's.
+    trainer, selector: their registered names. trainer_settings, selector_settings: the method's
+    settings in place of their defaults. A suite's settings of the method go to the one that has a
+    field of that name. frame: the published training frame by space, as in a trainer, if it differs
+    from the trainer's.
     """
 
     kind: ClassVar[str] = "supernet"
@@ -36,11 +36,11 @@ class SupernetMethod:
 def split_settings(
     method: SupernetMethod, given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the trainer and the selector are given: the method's own settings, then the suite's.
+    """The settings for trainer and selector: the method's own, overridden by the suite's.
 
     A setting goes to the one that has a field of that name, ``trainer-NAME`` and ``selector-NAME``
     to that part. Raises UnknownName for a setting that neither has, HarnessError for one that both
-    have and that does not say which is meant.
+    have without such a prefix.
     """
     from harness.supernets.selectors import SelectorMethod
     from harness.supernets.trainers import TrainerMethod
@@ -74,7 +74,7 @@ def split_settings(
 def composed(name: str) -> SupernetMethod | None:
     """The method ``TRAINER+SELECTOR``; None for a name of another form.
 
-    Raises UnknownName where there is no such trainer or selector.
+    Raises UnknownName for an unknown trainer or selector.
     """
     trainer, plus, selector = name.partition("+")
     if not plus:

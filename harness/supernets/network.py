@@ -1,4 +1,4 @@
-"""What flows through a supernet: the weights of its candidates, and the network itself."""
+"""The contract of a supernet, and the mixture of candidates' weights that it computes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from harness.errors import NotApplicable
 from harness.supernets.choices import ChoiceGroup, Scores, only_present
 
 Active = tuple[tuple[tuple[int, ...], ...], ...]
-"""For each group and row the columns that are computed at all, ascending."""
+"""For each group and row the columns to compute, ascending."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """How the candidates are mixed in one forward pass.
+    """The weights of the candidates in one forward pass.
 
-    weights: one tensor of shape (rows, candidates) a group, 0 where a row of a ragged group has no
-        such candidate; gradients flow through them.
-    active: the candidates that are computed; None computes all that there are. What is not active
-        counts as zero output, whatever its weight, and costs nothing. A row with none gives zeros.
-    edge_weights: one tensor of shape (rows,) a group, or None for 1; multiplies what a mixed edge
-        gives, channels that bypass the candidates included (PC-DARTS).
-    inactive_constant: what is not active adds its weight, as one number, to every value of what its
-        row gives (GDAS's code). With weights of value 0 that changes no output, and lets gradients
+    weights: a tensor of shape (rows, candidates) for each group, 0 in places without a candidate;
+        gradients flow through them.
+    active: the candidates to compute; None for all. Inactive candidates count as zero output,
+        whatever their weight, and are not computed. A row without active ones gives zeros.
+    edge_weights: a tensor of shape (rows,) for each group, or None for 1; multiplies the output of
+        a mixed edge, unmixed channels included (PC-DARTS).
+    inactive_constant: inactive candidates add their weight, as one number, to every value of their
+        row's output (GDAS's code). With weights of value 0 the output stays the same, and gradients
         reach the weights of candidates that were not computed.
     """
 
@@ -39,9 +39,9 @@ class Mixture:
     inactive_constant: bool = False
 
     def constants(self, place: int) -> Tensor | None:
-        """The summed weights of what is not active in each row of a group, shape (rows,).
+        """The summed weights of the inactive candidates of each row of a group, shape (rows,).
 
-        None unless ``inactive_constant``, and where all is active.
+        None unless ``inactive_constant``, and if all are active.
         """
         if self.active is None or not self.inactive_constant:
             return None
@@ -53,11 +53,11 @@ class Mixture:
 
 
 class Supernet(nn.Module, ABC):
-    """A network in which every candidate of every choice is there.
+    """A network with every candidate of every choice.
 
-    ``groups`` are the choices in the order of ``Mixture.weights``; they are the space's, or what
-    ``SupernetOptions.candidates`` left of them. ``generator`` is what random operations (noise,
-    dropout, drop path) draw from; whoever runs the network sets it.
+    ``groups`` are the choices in the order of ``Mixture.weights``: the space's, or those that
+    ``SupernetOptions.candidates`` leaves. Random operations (noise, dropout, drop path) draw from
+    ``generator``, which the caller sets.
     """
 
     groups: tuple[ChoiceGroup, ...]
@@ -70,8 +70,8 @@ class Supernet(nn.Module, ABC):
     def mixed_edges(self) -> list[list[nn.Module]]:
         """For each cell the modules that hold the weights of its mixed edges, in the rows' order.
 
-        Found where a supernet has ``cells``, each with its ``edges``; others override this. Raises
-        NotApplicable for one that does not mix on edges, as NAS-Bench-1Shot1's.
+        The default is for supernets with ``cells`` that have ``edges``; others override it. Raises
+        NotApplicable for supernets that do not mix on edges, such as NAS-Bench-1Shot1's.
         """
         try:
             cells = self.get_submodule("cells").children()
@@ -82,17 +82,17 @@ class Supernet(nn.Module, ABC):
     def set_skip_dropout(self, rate: float) -> None:
         """Change the rate of dropout behind skip connections (P-DARTS).
 
-        Raises NotApplicable where a supernet has none, which is the default.
+        Raises NotApplicable if the supernet has none, as by default.
         """
         raise NotApplicable("this supernet has no dropout behind skip connections")
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop what a mixed edge gives, all its candidates at once, at this rate while training.
+        """Drop outputs of mixed edges, all candidates at once, at this rate while training.
 
-        Image by image and edge by edge, in each cell anew; what is kept is scaled up (RobustDARTS's
-        code). Networks that mix on nodes drop what a node gives.
+        Image by image and edge by edge, in each cell anew; kept outputs are scaled up
+        (RobustDARTS's code). Networks that mix on nodes drop outputs of nodes.
 
-        Raises NotApplicable where a supernet cannot, which is the default.
+        Raises NotApplicable if the supernet does not support it, as by default.
         """
         raise NotApplicable("this supernet cannot drop paths")
 
@@ -105,9 +105,9 @@ def active_columns(weights: Sequence[NDArray[np.float64]]) -> Active:
 def masked(
     groups: Sequence[ChoiceGroup], tensors: Sequence[Tensor], value: float
 ) -> tuple[Tensor, ...]:
-    """Tensors of the groups' shapes, with ``value`` where a row has no such candidate.
+    """Tensors of the groups' shapes, with ``value`` in places without a candidate.
 
-    Those of groups that are not ragged are given back as they are.
+    Those of groups that are not ragged are returned unchanged.
     """
     return tuple(
         tensor.masked_fill(~torch.from_numpy(group.present).to(tensor.device), value)
@@ -126,7 +126,7 @@ def uniform(group: ChoiceGroup, kept: int, device: torch.device) -> Tensor:
 
 
 def blocks(group: ChoiceGroup, values: Tensor) -> list[Tensor]:
-    """What rows can be worked on at once: all of them, or each row's own candidates if ragged.
+    """The parts of a matrix without empty places: all rows at once, or row by row if ragged.
 
     values: of the group's shape; the last axis of each block is the candidates'.
     """
@@ -136,7 +136,7 @@ def blocks(group: ChoiceGroup, values: Tensor) -> list[Tensor]:
 
 
 def from_blocks(group: ChoiceGroup, parts: Sequence[Tensor]) -> Tensor:
-    """The matrix that ``blocks`` were of, 0 where a row has no such candidate."""
+    """The matrix of these ``blocks``, 0 in places without a candidate."""
     if not group.ragged:
         return parts[0]
     wide = group.shape[1]

@@ -1,4 +1,4 @@
-"""What a search space adds so that supernets can be trained on it."""
+"""The contract of a search space with a supernet."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ A = TypeVar("A", bound="Hashable")
 
 @dataclass(frozen=True)
 class EdgeSite:
-    """Where in a supernet a mixed edge stands; handed to a ``combiner``.
+    """The position of a mixed edge in a supernet; given to a ``combiner``.
 
-    ``cell`` counts from 0; ``group`` and ``row`` place it in the choice groups; ``channels`` and
-    ``resolution`` are of the edge's output.
+    ``cell`` counts from 0; ``group`` and ``row`` are its indices in the choice groups; ``channels``
+    and ``resolution`` are of the edge's output.
     """
 
     cell: int
@@ -43,7 +43,7 @@ class EdgeSite:
 
 @dataclass(frozen=True)
 class SupernetOptions:
-    """What trainers change about a supernet.
+    """The options of a supernet that trainers choose.
 
     affine, track_running_stats: of every batch norm inside a mixed operation.
     partial_channels: K; only the first C/K channels run through the candidates, the others pass
@@ -51,8 +51,8 @@ class SupernetOptions:
     skip_dropout: rate of dropout behind skip connections at the start; the supernet's
         ``set_skip_dropout`` changes it (P-DARTS).
     candidates: group name -> for each row the candidates left, in the space's order (P-DARTS,
-        progressive DrNAS); equally many a row unless the group is ragged; the groups not named keep
-        all.
+        progressive DrNAS); the same number in every row unless the group is ragged; groups that are
+        not named keep all.
     combiner: makes the module that joins a mixed edge's candidates in place of their weighted sum;
         called as ``combiner(site)``, its module as ``module(outputs, weights)`` with a list of
         (batch, channels, height, width) and the row's weights (candidates,).
@@ -72,20 +72,20 @@ class SupernetSpace(SearchSpace[A]):
     @property
     @abstractmethod
     def choice_groups(self) -> tuple[ChoiceGroup, ...]:
-        """The supernet's choices, in the order in which their weights are handed over."""
+        """The supernet's choices, in the order of ``Mixture.weights``."""
 
     @abstractmethod
     def supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
         """The shared-weights network, freshly initialised by torch's current generator.
 
-        Raises NotApplicable for an option that the space's supernet does not know.
+        Raises NotApplicable for an option that the space's supernet does not support.
         """
 
     def plain_supernet(self, shape: NetworkShape, options: SupernetOptions) -> Supernet:
-        """The same supernet with each candidate computed by itself, of the same state dict.
+        """The same supernet with each candidate computed separately, and the same state dict.
 
-        To compare the fused one's numbers and speed with. Raises NotApplicable where a space has
-        none, which is the default.
+        It is for comparisons of numbers and speed. Raises NotApplicable if the space has none, as
+        by default.
         """
         raise NotApplicable(f"{self.name} has no plain supernet to compare with")
 
@@ -95,21 +95,20 @@ class SupernetSpace(SearchSpace[A]):
     ) -> A:
         """The architecture that the space's published rule derives from scores.
 
-        ``edges``, one array of shape (rows,) a group or None for it, ranks the rows that lead to
-        one node where only some are kept; without it a row ranks by its best candidate. Ties go
-        to the first. NaN is never taken. The candidates are all of ``choice_groups``.
+        ``edges``, an array of shape (rows,) or None for each group, ranks the rows that lead to one
+        node if only some are kept; without it a row ranks by its best candidate. Ties go to the
+        first. Candidates with NaN never win. The candidates are those of ``choice_groups``.
         """
 
     @abstractmethod
     def one_hot(self, architecture: A) -> tuple[NDArray[np.float64], ...]:
         """The weights by which the supernet computes an architecture, of the groups' shapes.
 
-        Each kept candidate has weight 1, everything else 0, places without a candidate among them;
-        a row that is dropped is all zeros.
+        Each kept candidate has weight 1, everything else 0; a dropped row is all zeros.
         """
 
     def share_of_skips(self, architecture: A) -> float:
-        """Skip connections among the operations that an architecture keeps, 0 to 1."""
+        """The share of skip connections among the operations of an architecture, 0 to 1."""
         kept = skips = 0.0
         for group, weights in zip(self.choice_groups, self.one_hot(architecture), strict=True):
             if group.kind == "operation":
@@ -126,8 +125,7 @@ def narrowed(
 ) -> tuple[ChoiceGroup, ...]:
     """The groups with the candidates that ``SupernetOptions.candidates`` leaves.
 
-    Raises NotApplicable for a group that there is not, and for candidates that a group cannot
-    have.
+    Raises NotApplicable for an unknown group, and for candidates that a group cannot have.
     """
     left = dict(candidates or {})
     unknown = sorted(set(left) - {group.name for group in groups})

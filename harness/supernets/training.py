@@ -1,4 +1,4 @@
-"""Supernets trained once and kept: the recipe, the training with its checkpoints, the result."""
+"""Supernets trained once and kept: their recipes, training with checkpoints, results."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerM
 
 KIND = "supernets"
 VERSION = 1
-"""Raised whenever a change of the loop changes a trained supernet."""
+"""To be raised whenever a change of the loop changes a trained supernet."""
 
 
 @dataclass(frozen=True)
 class SupernetRecipe:
-    """All that a trained supernet depends on, besides the platform's arithmetic.
+    """All that a trained supernet depends on, except the platform's arithmetic.
 
     settings: every setting of the trainer. shape: of the network; ``classes``, ``in_channels`` and
     ``resolution`` are the data set's. dataset: its name with a digest of its images and split.
@@ -54,12 +54,12 @@ class SupernetRecipe:
 
 @dataclass
 class EpochLog:
-    """What is noted of each epoch; lists have one entry an epoch.
+    """The log of a training; lists have an entry for each epoch.
 
     scores: per epoch, per group, the rows of candidate scores. valid_accuracy: percent by the
     settled mixture, NaN for epochs that were not evaluated. eigenvalue: the largest of the Hessian
-    of the validation loss in alpha, NaN likewise. seconds: of training alone. undone_seconds: one
-    entry for each epoch that the trainer went back from; the other lists do not have it.
+    of the validation loss in alpha, NaN likewise. seconds: of training alone. undone_seconds: an
+    entry for each epoch that the trainer has undone, which the other lists lack.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -72,11 +72,11 @@ class EpochLog:
 
     @property
     def epochs(self) -> int:
-        """How many were trained, those that were undone included."""
+        """The number of trained epochs, including undone ones."""
         return len(self.loss) + len(self.undone_seconds)
 
     def go_back(self, epoch: int, seconds: float) -> None:
-        """Undo what was noted from ``epoch`` on, and an epoch of ``seconds`` after that."""
+        """Undo the entries from ``epoch`` on, and an epoch of ``seconds`` after them."""
         self.undone_seconds += [*self.seconds[epoch:], seconds]
         for name, values in vars(self).items():
             if name != "undone_seconds":
@@ -85,7 +85,7 @@ class EpochLog:
 
 @dataclass(frozen=True)
 class Trained:
-    """A supernet as its training left it. ``fresh_epochs``: how many epochs this call trained."""
+    """A supernet after its training. ``fresh_epochs``: how many epochs this call trained."""
 
     recipe: SupernetRecipe
     space: AnySupernetSpace
@@ -95,17 +95,17 @@ class Trained:
 
     @property
     def supernet(self) -> Supernet:
-        """The network; a progressive trainer may have replaced the one it began with."""
+        """The network; a progressive trainer may have replaced its first one."""
         return self.trainer.supernet
 
 
 def train_supernet(
     recipe: SupernetRecipe, data: SupernetData, device: torch.device, root: Path, report: Reporter
 ) -> Trained:
-    """The supernet of ``recipe``: read where it was trained before, else trained, or gone on with.
+    """The supernet of ``recipe``: read if it was trained before, otherwise trained or resumed.
 
-    root: the folder of artefacts. Raises NotApplicable where the trainer is not defined on the
-    space, HarnessError where the loss becomes NaN.
+    root: the folder of artefacts. Raises NotApplicable if the trainer is not defined on the space,
+    HarnessError if the loss becomes NaN or infinite.
     """
     trained = _prepared(recipe, data, device)
     if not registry.load("trainers", recipe.trainer, TrainerMethod).trains:
@@ -120,7 +120,7 @@ def train_supernet(
 
 
 def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) -> Trained:
-    """Everything in its first state."""
+    """The training in its first state."""
     space = registry.load("spaces", recipe.space, SupernetSpace)
     method = registry.load("trainers", recipe.trainer, TrainerMethod)
     settings = method.settings(**recipe.settings)
@@ -134,8 +134,10 @@ def _prepared(recipe: SupernetRecipe, data: SupernetData, device: torch.device) 
 def _fresh_supernet(
     space: AnySupernetSpace, recipe: SupernetRecipe, method: TrainerMethod, settings: Any
 ) -> Supernet:
-    """The first weights are drawn from a stream of their own: methods that share a seed, a space
-    and a shape begin with the same ones as far as their supernets are the same."""
+    """A fresh supernet, with initial weights from a stream of their own.
+
+    Methods with the same seed, space and shape have equal initial weights, as far as their
+    supernets are equal."""
     from harness.randomness.streams import stream
 
     rng = stream(recipe.seed, recipe.space, "supernet weights")
@@ -144,12 +146,12 @@ def _fresh_supernet(
 
 
 def _streams(recipe: SupernetRecipe, device: torch.device) -> Streams:
-    """Settings are left out, so that the arms of an ablation share their batches."""
+    """The training's streams, named without settings: arms of an ablation share batches."""
     return Streams.named(recipe.seed, recipe.trainer, recipe.space, "supernet", device=device)
 
 
 def _take_up(trained: Trained, state: dict[str, Any]) -> int:
-    """Load a checkpoint; returns how many epochs it holds."""
+    """Load a checkpoint; returns its number of epochs."""
     done = int(state["epochs"])
     # Trainers that rebuild or freeze parts of the supernet do so before its weights are loaded.
     trained.trainer.load_state_dict(state["trainer"])
@@ -189,7 +191,7 @@ def _state(trained: Trained, epochs: int) -> dict[str, Any]:
 
 
 def _note(trained: Trained, epoch: Epoch, data: SupernetData) -> None:
-    """Note an epoch; what is measured for it changes neither weights nor streams."""
+    """Log an epoch; its measurements change neither weights nor streams."""
     log, frame = trained.log, trained.recipe.frame
     scores = trained.trainer.scores()
     log.loss.append(epoch.loss)

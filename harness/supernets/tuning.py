@@ -1,4 +1,4 @@
-"""Going on with a supernet's training while a selector decides, and going back."""
+"""Further training of a supernet by a selector, and snapshots to return to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Tuning:
     """Trains a supernet further, at a constant learning rate and from fresh momentum.
 
     Batches, clipping and weight decay are those of the search, under the trainer's ``constraint``.
-    Trainers that change along the epochs stay as they were at the end. ``train_alpha`` lets the
-    trainer go on updating its architecture parameters. batches: the selection's; those of tuning
-    begin anew with each ``Tuning``.
+    Trainers that change along the epochs keep their last state. ``train_alpha``: whether the
+    trainer updates its architecture parameters too. batches: of the selection; each ``Tuning``
+    starts them anew.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Tuning:
         )
 
     def run(self, epochs: int) -> int:
-        """Train for so many epochs more; how many steps that took.
+        """Train for this number of epochs; returns the number of steps.
 
-        Raises HarnessError where a loss is no finite number.
+        Raises HarnessError if a loss is NaN or infinite.
         """
         steps = 0
         for _ in range(epochs):
@@ -59,9 +59,9 @@ class Tuning:
 
 
 class Snapshot:
-    """A supernet's weights and buffers and its trainer's state, to go back to any number of times.
+    """A supernet's weights and buffers and its trainer's state, to restore any number of times.
 
-    Momentum is no part of it: what is tuned from here begins with a fresh optimiser.
+    It leaves out momentum: tuning starts with a fresh optimiser.
     """
 
     def __init__(self, trainer: SupernetTrainer) -> None:
@@ -71,7 +71,7 @@ class Snapshot:
         self._state = deepcopy(trainer.state_dict())
 
     def restore(self) -> None:
-        """Everything as it was when the snapshot was taken."""
+        """Restore the state of the snapshot."""
         # Optimisers keep the tensors that they load, and change them in place.
         self._trainer.load_state_dict(deepcopy(self._state))
         self._trainer.constraint = self._constraint

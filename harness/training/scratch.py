@@ -1,4 +1,4 @@
-"""Architectures trained from scratch: each once, with checkpoints, and kept with its result."""
+"""Architectures trained from scratch, each once, with checkpoints and a stored result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from harness.training.results import KIND, TrainedResult, decode, encode
 from harness.training.sgd import check_loss, clip_gradient, set_learning_rate, sgd
 
 VERSION = 1
-"""Raised whenever a change of code changes a trained result."""
+"""To be raised whenever a change of code changes a trained result."""
 
 
 @runtime_checkable
@@ -51,7 +51,7 @@ class RandomNetwork(Protocol):
     """A network with random operations, such as noise or drop path."""
 
     generator: torch.Generator | None
-    """What they draw from; whoever runs the network sets it."""
+    """The generator of the random operations, set by the caller."""
 
 
 @runtime_checkable
@@ -62,15 +62,15 @@ class AuxiliarySpace(Protocol):
     """
 
     def build_with_auxiliary(self, architecture: Any, shape: NetworkShape) -> nn.Module:
-        """An AuxiliaryNetwork, else as ``SearchSpace.build`` makes it.
+        """The network of ``SearchSpace.build`` as an AuxiliaryNetwork.
 
-        Raises NotApplicable where the images are too small for a tower.
+        Raises NotApplicable if the images are too small for a tower.
         """
 
 
 @runtime_checkable
 class AuxiliaryNetwork(Protocol):
-    """A network with an auxiliary tower, which its plain call leaves out."""
+    """A network with an auxiliary tower, which a plain call leaves out."""
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The logits and those of the tower, shape (batch, classes) each."""
@@ -78,7 +78,7 @@ class AuxiliaryNetwork(Protocol):
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """All that a trained result depends on, besides the platform's arithmetic.
+    """All that a trained result depends on, except the platform's arithmetic.
 
     architecture: in the native notation, as the space's ``format`` writes it. dataset_digest: of
     images, labels and splits.
@@ -133,11 +133,11 @@ def train_architecture(
     root: Path,
     report: Reporter = silent,
 ) -> TrainedResult:
-    """The result of ``request``: read where it was trained before, else trained, or gone on with.
+    """The result of ``request``: read if it was trained before, otherwise trained or resumed.
 
     dataset: the one that the request names. root: the folder of artefacts. report: told of every
-    step. Raises NotApplicable where the space's networks lack what the protocol wants,
-    HarnessError where the loss becomes NaN and where the device runs out of memory.
+    step. Raises NotApplicable if the space's networks lack what the protocol wants, HarnessError
+    if the loss becomes NaN or infinite, and if the device runs out of memory.
     """
     artefact = Artefact(root, KIND, request.identity)
     with artefact.locked():
@@ -170,7 +170,7 @@ def _train(
 
 
 class Training:
-    """A network under training: its data, optimiser, streams, and what is noted of its epochs."""
+    """A network under training: its data, optimiser, streams, and log."""
 
     def __init__(
         self, request: EvaluationRequest, dataset: ImageDataset, device: torch.device
@@ -182,7 +182,7 @@ class Training:
         self._augmentation = Augmentation(protocol.crop_padding, protocol.flip, protocol.cutout)
         self.network = placed(_fresh_network(request, dataset), device)
         self._optimizer = sgd(self.network.parameters(), protocol)
-        # The architecture is no part of the name: those that are compared share their batches.
+        # The name leaves the architecture out, so that compared architectures share batches.
         self._streams = Streams.named(request.seed, dataset.name, "evaluation", device=device)
         if isinstance(self.network, RandomNetwork):
             self.network.generator = self._streams.generator
@@ -191,14 +191,14 @@ class Training:
 
     @property
     def done(self) -> int:
-        """How many epochs were trained."""
+        """The number of trained epochs."""
         return len(self._loss)
 
     def epoch(self, epoch: int) -> Iterator[float]:
-        """Train one epoch; yields which share of it is done, after every step.
+        """Train one epoch; yields the share of it that is done, after every step.
 
-        Its draws depend on nothing that happened before it. Raises HarnessError where the mean
-        loss is no finite number.
+        Its draws do not depend on earlier ones. Raises HarnessError if the mean loss is NaN or
+        infinite.
         """
         begun = time.perf_counter()
         protocol, streams = self._protocol, self._streams
@@ -213,7 +213,7 @@ class Training:
         for number, indices in enumerate(taken, start=1):
             losses.append(self._step(indices))
             yield number / len(taken)
-        # One number is fetched from the device an epoch, so that steps need not wait.
+        # One number is fetched from the device in each epoch, so that steps need not wait.
         mean = float(torch.stack(losses).double().mean())
         request = self._request
         name = f"{request.architecture} with seed {request.seed} by protocol {protocol.name}"
@@ -241,7 +241,7 @@ class Training:
         return loss.detach()
 
     def state(self) -> dict[str, Any]:
-        """A checkpoint; what only training needs is left out after the last epoch."""
+        """A checkpoint; after the last epoch without the state that only training needs."""
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "loss": self._loss,
@@ -252,14 +252,14 @@ class Training:
         return state
 
     def take_up(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         self.network.load_state_dict(state["network"])
         self._loss, self._seconds = list(state["loss"]), list(state["seconds"])
         if "optimizer" in state:
             self._optimizer.load_state_dict(state["optimizer"])
 
     def result(self) -> TrainedResult:
-        """The trained network judged. Only here are test images looked at."""
+        """The result of the trained network. Test images are used only here."""
         request, test = self._request, self._evaluated("test")
         valid = self._evaluated("valid") if self._protocol.train_on == "train" else None
         counted = [
@@ -312,7 +312,7 @@ def _images_to_train_on(dataset: ImageDataset, protocol: EvaluationProtocol) -> 
 
 
 def _fresh_network(request: EvaluationRequest, dataset: ImageDataset) -> nn.Module:
-    """The network with first weights from a stream of their own. Raises NotApplicable."""
+    """The network with initial weights from a stream of their own. Raises NotApplicable."""
     protocol = request.protocol
     space = registry.load("spaces", request.space, SearchSpace)
     shape = dataset.network_shape(channels=protocol.channels, cells=protocol.cells)
@@ -342,7 +342,7 @@ def _built(space: AnySpace, request: EvaluationRequest, shape: NetworkShape) -> 
 
 
 def _batches(order: Tensor, protocol: EvaluationProtocol) -> list[Tensor]:
-    """One epoch's batches of indices; all images where there are fewer than a batch."""
+    """One epoch's batches of indices; a single one if there are fewer images than a batch."""
     batch = min(protocol.batch, len(order))
     least = batch if protocol.drop_last else 2
     return [indices for indices in torch.split(order, batch) if len(indices) >= least]

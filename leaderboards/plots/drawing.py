@@ -38,7 +38,7 @@ class Layout:
 
     @classmethod
     def of(cls, panels: Sequence[PanelInfo]) -> Layout:
-        """At most two panels a row, so that letters stay readable; large enough for all labels."""
+        """At most two panels in a row, for readable letters; large enough for all labels."""
         columns = min(2, max(1, len(panels)))
         most = max((len(panel.lines) for panel in panels), default=0)
         longest = max((len(line.label) for panel in panels for line in panel.lines), default=0)

@@ -16,9 +16,9 @@ TWO = (True, 2)
 @pytest.mark.parametrize(
     ("name", "machine", "reason"),
     [
-        ("cudda", TWO, "that is no device's name"),
-        ("", TWO, "that is no device's name"),
-        ("cuda:-1", TWO, "that is no device's name"),
+        ("cudda", TWO, "it is not the name of a device"),
+        ("", TWO, "it is not the name of a device"),
+        ("cuda:-1", TWO, "it is not the name of a device"),
         ("meta", TWO, "networks are trained on cpu, cuda or cuda:1"),
         ("mps", TWO, "networks are trained on cpu, cuda or cuda:1"),
         ("cuda", (False, 0), f"torch {torch.__version__} finds no CUDA"),

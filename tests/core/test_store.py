@@ -246,9 +246,9 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="another program"):
         RunStore.open(path, create=True)
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="no run store"):
+    with pytest.raises(StoreError, match="not a run store"):
         RunStore.open(path, create=True)
-    with pytest.raises(StoreError, match="no run store at"):
+    with pytest.raises(StoreError, match="run store does not exist at"):
         RunStore.open(tmp_path / "none.sqlite", create=False)
 
 

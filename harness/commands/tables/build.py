@@ -1,4 +1,4 @@
-"""``harness tables build``: train every architecture of a space and keep the results as a table."""
+"""``harness tables build``: train every architecture of a space, and write a table."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 def build(space: str, dataset: str, protocol: str, name: str | None, **given: Any) -> None:
     """Train every architecture of SPACE and write the results as a table.
 
-    What is finished is kept: the same command goes on where it was cut off. The table is written
-    when all chunks are there, this shard's and the others'.
+    Finished chunks are kept: the same command continues where it was cut off. The table is written
+    when all chunks are finished, this shard's and the others'.
     """
     from harness.protocols.table_training import training_protocol
     from harness.storage.home import home
@@ -74,7 +74,7 @@ def build(space: str, dataset: str, protocol: str, name: str | None, **given: An
 
 @dataclass(frozen=True)
 class _Order:
-    """What the options say of how the table is built, not of what it holds."""
+    """The options about how the table is built; the plan has those about its content."""
 
     name: str
     seeds: tuple[int, ...]
@@ -132,9 +132,9 @@ def _carry_out(plan: BuildPlan, order: _Order) -> None:
 
 @contextmanager
 def reporting(total: int, console: Console) -> Iterator[Callable[[str], None]]:
-    """Say how far ``total`` pieces of work are: give each to the callback when it is done.
+    """Show the progress of ``total`` pieces of work: call the callback for each finished piece.
 
-    A bar where standard error is a terminal; anywhere else lines on it, which a log can keep.
+    A bar if standard error is a terminal; otherwise lines on it, for logs.
     """
     if not console.is_terminal:
         watch = Stopwatch(total)
@@ -146,13 +146,13 @@ def reporting(total: int, console: Console) -> Iterator[Callable[[str], None]]:
 
 
 class Stopwatch:
-    """Lines that say how far a build is and when it will be done."""
+    """Lines with the progress and the remaining time of a build."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, time.monotonic()
 
     def line(self, what: str) -> str:
-        """Count one more piece of work and describe where that leaves us."""
+        """Count one more piece of work, and describe the progress."""
         self._done += 1
         gone = time.monotonic() - self._began
         left = gone / self._done * (self._total - self._done)

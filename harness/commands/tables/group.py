@@ -90,9 +90,9 @@ def info(name: str, as_json: bool) -> None:
 def import_table(
     space: str, file: Path | None, name: str | None, importer: str | None, **said: Any
 ) -> None:
-    """Import results of the space SPACE from FILE, once, into a table that is fast to query.
+    """Import results of the space SPACE from FILE into a table that is fast to query.
 
-    Some formats find the file of an installed package where no FILE is given.
+    Without FILE, some formats find the file of an installed package.
     """
     from harness import registry
     from harness.spaces import SearchSpace
@@ -130,7 +130,7 @@ def import_table(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--cost", type=click.Path(path_type=Path), help="Write the costs to this file.")
 def export(name: str, file: Path, cost: Path | None) -> None:
-    """Write the results of the table NAME to FILE (.csv, .csv.gz or .parquet), one a row.
+    """Write the results of the table NAME to FILE (.csv, .csv.gz or .parquet), one for each row.
 
     The files can be imported again.
     """

@@ -58,7 +58,7 @@ def study(name: str, against: tuple[str, ...], output: Path | None) -> None:
 
 
 def _others(table: BenchmarkTable, against: tuple[str, ...]) -> list[BenchmarkTable]:
-    """The tables to compare with: those named, or else the one named like the space, if any."""
+    """The tables to compare with: the named ones, or else the one named like the space, if any."""
     from harness.tables import catalog
 
     space = table.space.name

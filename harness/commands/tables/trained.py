@@ -34,7 +34,7 @@ def trained(
     form: str | None,
     export: Path | None,
 ) -> None:
-    """Show every architecture that was trained, one split a row.
+    """Show every architecture that was trained from scratch, a row for each split.
 
     An export holds the accuracies of one space by one protocol.
     """

@@ -1,4 +1,4 @@
-"""``harness tables trial``: what a training protocol is worth, before a table is built by it."""
+"""``harness tables trial``: a training protocol tried on a sample before a table is built."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def trial(  # noqa: PLR0913 - one parameter an option
     against: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Train K random architectures of SPACE with each seed, and measure what that is worth.
+    """Train K random architectures of SPACE with each seed, and measure how good a table would be.
 
-    Shows what a training costs, how far apart architectures come out, how the seeds agree, and
-    how the test accuracies agree with those of other tables. The same --seed draws the same
+    Shows the cost of a training, the spread of the accuracies, how well the seeds agree, and how
+    well test accuracies agree with those of other tables. The same --seed draws the same
     architectures for every protocol.
     """
     from rich.console import Console

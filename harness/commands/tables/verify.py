@@ -1,4 +1,4 @@
-"""``harness tables verify``: is a table what was written, and do its results come out again."""
+"""``harness tables verify``: check a table's files, and whether its results can be repeated."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 def verify(name: str, sample: int | None, seed: int, device: str) -> int:
     """Check every file of the table NAME against its digest.
 
-    With --sample, train some of its architectures again. Exit code 1 where one comes out
-    differently.
+    With --sample, train some of its architectures again. Exit code 1 if one differs.
     """
     from harness.tables import catalog
 

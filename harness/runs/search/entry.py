@@ -1,4 +1,4 @@
-"""What a [[benchmark]] of a suite says."""
+"""The content of a [[benchmark]] in a suite."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from harness.suites.sections import SectionEntry
 class BenchmarkEntry(SectionEntry, frozen=True, kw_only=True):
     """A space with its table and the protocol it is searched by.
 
-    ``tasks`` picks tasks of the protocol, all of them where it is absent; ``budget`` replaces
-    the protocol's budget in each.
+    ``tasks`` picks tasks of the protocol, by default all; ``budget`` replaces the protocol's budget
+    in each.
     """
 
     table: str

@@ -13,7 +13,7 @@ from harness.searchers.contract import BlackBoxMethod
 
 
 class SearchKind(RunKind[BenchmarkEntry, BlackBoxMethod]):
-    """A searcher asks for architectures, is told validation numbers, and is judged by others."""
+    """Searches: a searcher asks, gets validation numbers, and is judged by answers."""
 
     name = "search"
     summary = "A searcher on the numbers of a benchmark table, within a budget"
@@ -27,34 +27,34 @@ class SearchKind(RunKind[BenchmarkEntry, BlackBoxMethod]):
     protocols = "protocols"
 
     def tasks(self, entry: BenchmarkEntry) -> Sequence[str]:
-        """Those of its protocol that it picks."""
+        """The tasks of its protocol that it picks."""
         from harness.runs.search.plan import tasks
 
         return [task.name for task in tasks(entry)]
 
     def plan(self, request: Request[BenchmarkEntry]) -> Planned:
-        """Task by task."""
+        """The runs, task by task."""
         from harness.runs.search.plan import planned
 
         return planned(request)
 
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
-        """Search, and only then look the incumbents up."""
+        """Search, and look the incumbents up afterwards."""
         from harness.runs.search.run import run
 
         return run(spec, open_table)
 
     def settings(self, method: BlackBoxMethod) -> list[SettingOf]:
-        """Those of its searcher."""
+        """The settings of its searcher."""
         return [each._replace(owner="searcher") for each in super().settings(method)]
 
     def facts(self, method: BlackBoxMethod) -> list[tuple[str, str]]:
-        """What it asks for, where that is more than the longest training."""
+        """The training lengths that it asks for, unless that is only the longest."""
         several = "several training lengths; refuses a table that has only one"
         return [("Asks for", several)] if method.multi_fidelity else []
 
     def shipped(self) -> list[dict[str, str]]:
-        """With their tasks and budgets."""
+        """The shipped protocols with their tasks and budgets."""
         from harness.protocols import search_file
 
         rows = []

@@ -1,4 +1,4 @@
-"""The [[benchmark]] entries of a suite turned into RunSpecs, every switch made definite."""
+"""The [[benchmark]] entries of a suite turned into RunSpecs, with all switches resolved."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from harness.tables.table import BenchmarkTable
 def planned(request: Request[BenchmarkEntry]) -> Planned:
     """The runs of one benchmark: task by task, method by method.
 
-    Raises UnknownName for a protocol, task or setting that does not exist, BadSuite where the parts
-    do not fit, MissingCell where the table lacks what the protocol asks for.
+    Raises UnknownName for a protocol, task or setting that does not exist, BadSuite for parts that
+    do not fit together, MissingCell if the table lacks values that the protocol asks for.
     """
     table = _table(request)
     name, file = search_file.load(request.entry.protocol)
@@ -99,7 +99,7 @@ def _runs(
 def _resolved(
     name: str, file: ProtocolFile, entry: TaskEntry, table: BenchmarkTable
 ) -> tuple[SearchProtocol, list[str]]:
-    """The protocol with everything that depends on the table decided, and notes that say how."""
+    """The protocol with all that depends on the table resolved, and notes on the decisions."""
     notes: list[str] = []
     fidelities = _fidelities(entry.signal, table)
     seed = _seed_rule(entry.signal, fidelities, table)

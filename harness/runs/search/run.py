@@ -1,4 +1,4 @@
-"""One search done: ask and tell within the budget, and only then look the answers up."""
+"""A search run: ask and tell within the budget, then look the answers up."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from harness.tables.table import BenchmarkTable
 
 
 def run(spec: RunSpec, open_table: TableOpener) -> Outcome:
-    """Do a search. Raises HarnessError where it cannot be done, or spends its budget on nothing."""
+    """Do a search. Raises HarnessError if it cannot be done, or finishes no evaluation."""
     table = table_of(spec, open_table)
     trajectory, history = _searched(spec, table)
-    # Only now, with the search over and its searcher gone, is a test number read.
+    # Test numbers are read only now, after the search, when its searcher is gone.
     trajectory, metrics = _judged(spec, table, trajectory, history)
     return Outcome(trajectory, metrics, history)
 
@@ -49,7 +49,7 @@ def _searcher(spec: RunSpec, context: SearchContext) -> Searcher:
 
 
 def _stream(spec: RunSpec, name: str) -> np.random.Generator:
-    """Settings are left out, so that the arms of an ablation share their random numbers."""
+    """The stream of a purpose, without settings: arms of an ablation share random numbers."""
     return stream(spec.seed, spec.method, spec.space, spec.task.name, name)
 
 

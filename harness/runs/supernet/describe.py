@@ -1,4 +1,4 @@
-"""What is told of supernet methods, of what they are made of, and of their protocols."""
+"""Descriptions of supernet methods, of their parts, and of their protocols."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.supernets.trainers import TrainerMethod
 
 
 def settings(method: SupernetMethod) -> list[SettingOf]:
-    """Those of the trainer and of the selector; the defaults are those of the method."""
+    """The settings of trainer and selector, with the method's defaults."""
     trainer = registry.load("trainers", method.trainer, TrainerMethod)
     selector = registry.load("selectors", method.selector, SelectorMethod)
     return [
@@ -24,7 +24,7 @@ def settings(method: SupernetMethod) -> list[SettingOf]:
 
 
 def sets(method: SupernetMethod) -> str:
-    """What a method sets in place of the defaults of its parts, its frames and its version."""
+    """The settings that a method changes, its frames and its version."""
     own = {**method.trainer_settings}.items(), {**method.selector_settings}.items()
     given = [f"`{name}` `{value!r}`" for items in own for name, value in items]
     version = [f"version {method.version}"] if method.version > 1 else []
@@ -43,7 +43,7 @@ def frames(published: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def shipped() -> list[dict[str, str]]:
-    """The protocols that ship."""
+    """The shipped protocols."""
     rows = []
     for name in supernet_file.PRESETS.names():
         file = supernet_file.load(name)[1]

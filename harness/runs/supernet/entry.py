@@ -1,4 +1,4 @@
-"""What a [[supernet]] of a suite says."""
+"""The content of a [[supernet]] in a suite."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from harness.suites.sections import SectionEntry
 class SupernetEntry(SectionEntry, frozen=True, kw_only=True):
     """A space whose supernet is trained on a data set, by a supernet protocol.
 
-    Architectures are looked up in ``table``, or trained by the protocol's evaluation where none is
-    named. ``name`` is the task's, the space's and the data set's together by default.
+    Architectures are looked up in ``table``, or without one trained by the protocol's evaluation.
+    ``name`` is the task's; by default the space's and the data set's together.
     """
 
     dataset: str

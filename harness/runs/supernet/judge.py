@@ -1,4 +1,4 @@
-"""What an architecture is worth outside the search: by the table, or by training it."""
+"""The judge of a selected architecture: a table, or a training from scratch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.tables.table import BenchmarkTable
 
 @dataclass(frozen=True)
 class Judge:
-    """What is known of an architecture outside the search: by the table, or by training it."""
+    """Answers for an architecture outside the search: from a table, or by training it."""
 
     spec: RunSpec
     task: SupernetTask
@@ -33,7 +33,7 @@ class Judge:
     def looked_up(self, architectures: list[Any]) -> dict[str, NDArray[np.float64]]:
         """Answer name -> values in its objective's unit, shape (architectures,)."""
         if self.table is None:
-            raise TypeError("there is no table to look up in")
+            raise TypeError("the run has no table to look up in")
         rows = self.table.rows(architectures)
         return {
             answer.name: answers.values(self.table, answer, rows) for answer in self.task.answers
@@ -58,7 +58,7 @@ class Judge:
         return best, best_scores(self.table, self.space, answer)
 
     def trained(self, architecture: Any) -> tuple[float, dict[str, float]]:
-        """Test accuracy, the mean over the evaluation's seeds, and what the training cost."""
+        """Test accuracy, the mean over the evaluation's seeds, and the costs of the training."""
         from harness.protocols.evaluation import evaluation_protocol
         from harness.training.scratch import EvaluationRequest, train_architecture
 
@@ -111,7 +111,7 @@ class Judge:
 
 
 def agreement(judge: Judge, selection: Selection) -> dict[str, float]:
-    """Mean Kendall tau-b, over rows, of the selection's scores with the best answers there are."""
+    """Mean Kendall tau-b, over rows, of the selection's scores with the best answers."""
     from harness.supernets.agreement import agreement_with_table
 
     if judge.table is None:

@@ -1,4 +1,4 @@
-"""What is kept of a supernet run: its selection as an artefact, the details of its record."""
+"""Stored forms of a supernet run: its selection as an artefact, the details of its record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def to_state(selection: Selection, space: AnySupernetSpace) -> dict[str, Any]:
 
 
 def from_state(state: dict[str, Any], space: AnySupernetSpace) -> Selection:
-    """The selection that ``to_state`` was given."""
+    """The selection of a state by ``to_state``."""
     return Selection(
         architecture=space.parse(state["architecture"]),
         scores=[rows.numpy() for rows in state["scores"]],
@@ -39,7 +39,7 @@ def from_state(state: dict[str, Any], space: AnySupernetSpace) -> Selection:
 
 
 def details(trained: Trained, selection: Selection) -> dict[str, Any]:
-    """What a record tells of a supernet and a selection, as JSON content."""
+    """A record's details about a supernet and a selection, as JSON content."""
     log = asdict(trained.log)
     del log["scores"]
     return {

@@ -25,7 +25,7 @@ from harness.supernets.methods import SupernetMethod, composed
 
 
 class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
-    """A trainer trains a supernet, a selector selects from it, and the selection is judged."""
+    """Supernets: a trainer trains, a selector selects, and the selection is judged."""
 
     name = "supernet"
     summary = "A supernet trained on images, and an architecture selected from it"
@@ -43,7 +43,7 @@ class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
         return (entry.task,)
 
     def plan(self, request: Request[SupernetEntry]) -> Planned:
-        """Method by method."""
+        """The runs, method by method."""
         from harness.runs.supernet.plan import planned
 
         entry = planned(request.entry, request.table, request.workshop)
@@ -58,13 +58,13 @@ class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
         return super().stored(rules)
 
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
-        """Train, select, and only then judge."""
+        """Train, select, then judge."""
         from harness.runs.supernet.run import run
 
         return run(spec, table_of(spec, open_table) if spec.table else None, workshop)
 
     def judges(self, spec: RunSpec) -> str:
-        """The table, or the training of what was selected."""
+        """The table, or the training of the selected architecture."""
         return super().judges(spec) if spec.table else "each selected architecture trained once"
 
     def composed(self, name: str) -> SupernetMethod | None:
@@ -72,19 +72,19 @@ class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
         return composed(name)
 
     def settings(self, method: SupernetMethod) -> list[SettingOf]:
-        """Those of its trainer, then those of its selector."""
+        """The settings of its trainer, then those of its selector."""
         from harness.runs.supernet.describe import settings
 
         return settings(method)
 
     def facts(self, method: SupernetMethod) -> list[tuple[str, str]]:
-        """Its parts, and what it sets in place of their defaults."""
+        """Its parts, and the settings that it changes."""
         from harness.runs.supernet.describe import sets
 
         return [("trainer", method.trainer), ("selector", method.selector), ("sets", sets(method))]
 
     def shipped(self) -> list[dict[str, str]]:
-        """With the size of their supernets, and what judges a selection."""
+        """The shipped protocols with the size of their supernets and their judges."""
         from harness.runs.supernet.describe import shipped
 
         return shipped()
