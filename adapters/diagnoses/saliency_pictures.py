@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from adapters.trainers.sanas.maps import Pixels
+    from adapters.trainers.sanas.maps import PixelRange
 
 
 class Pictures(NamedTuple):
@@ -28,7 +28,7 @@ class Pictures(NamedTuple):
     pictures: NDArray[np.float64]
 
 
-def image_column(images: Tensor, pixels: Pixels) -> Pictures:
+def image_column(images: Tensor, pixels: PixelRange) -> Pictures:
     """The images themselves, black to white; other than three channels are averaged to grey."""
     levels = (images - pixels.black) / (pixels.white - pixels.black)
     shown = levels.clamp(0, 1).double().cpu().numpy()

@@ -22,7 +22,7 @@ _PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want 
 
 
 @dataclass(frozen=True)
-class Settings:
+class BananasSettings:
     """The settings of BANANAS; the defaults are those of naszilla."""
 
     initial: Count = setting(10, "random architectures before the first model")
@@ -59,7 +59,7 @@ class Bananas:
     uniform draws follow.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: BananasSettings) -> None:
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._mutation = settings.mutation and mutation_of(context.space, settings.mutation)
@@ -151,7 +151,7 @@ def _encoding_of(space: AnySpace, name: str) -> str:
     return name or "path-truncated"
 
 
-def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: BananasSettings) -> None:
     if settings.mutation:
         mutation_of(space, settings.mutation)
     _encoding_of(space, settings.encoding)
@@ -160,7 +160,7 @@ def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) ->
 METHOD = BlackBoxMethod(
     summary="Bayesian optimisation with an ensemble of networks, Thompson sampling",
     source="White et al. 2021; naszilla",
-    settings=Settings,
+    settings=BananasSettings,
     create=Bananas,
     check=_check,
 )

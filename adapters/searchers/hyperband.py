@@ -14,7 +14,7 @@ from harness.spaces import AnySpace, Epochs
 
 
 @dataclass(frozen=True)
-class Settings:
+class HyperbandSettings:
     """The settings of Hyperband."""
 
     eta: Eta = setting(3, "the best 1/eta of a rung are trained eta times longer")
@@ -70,7 +70,7 @@ class Halving:
         self._results = []
 
 
-def create(context: SearchContext, settings: Settings) -> Halving:
+def create(context: SearchContext, settings: HyperbandSettings) -> Halving:
     """Hyperband with uniform draws.
 
     Li et al. 2018, Algorithm 1. Brackets follow one another from the most exploring to plain
@@ -82,7 +82,7 @@ def create(context: SearchContext, settings: Settings) -> Halving:
 
 
 def brackets_of(
-    method: str, fidelities: Sequence[Epochs], settings: Settings
+    method: str, fidelities: Sequence[Epochs], settings: HyperbandSettings
 ) -> tuple[Bracket, ...]:
     """``plan_brackets`` by the settings of a method."""
     return plan_brackets(
@@ -90,14 +90,14 @@ def brackets_of(
     )
 
 
-def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: HyperbandSettings) -> None:
     brackets_of("hyperband", fidelities, settings)
 
 
 METHOD = BlackBoxMethod(
     summary="successive halving in brackets, uniform draws",
     source="Li et al. 2018",
-    settings=Settings,
+    settings=HyperbandSettings,
     create=create,
     multi_fidelity=True,
     check=_check,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings(hyperband.Settings):
+class HyperbandTpeSettings(hyperband.HyperbandSettings):
     """The settings of hyperband-tpe; the defaults are those of NAS-Bench-201's BOHB."""
 
     sizes: Sizes = setting(
@@ -53,7 +53,7 @@ class HyperbandTpe:
     reported as hyperband-tpe.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: HyperbandTpeSettings) -> None:
         brackets = brackets_of("hyperband-tpe", context.fidelities, settings)
         self._context, self._settings = context, settings
         self._halving = Halving(brackets, self._suggest)
@@ -86,14 +86,14 @@ class HyperbandTpe:
         return space.from_decisions(self._models[max(ready)].draw())
 
 
-def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: HyperbandTpeSettings) -> None:
     brackets_of("hyperband-tpe", fidelities, settings)
 
 
 METHOD = BlackBoxMethod(
     summary="Hyperband's brackets filled by Optuna's TPE, of BOHB's kind",
     source="after Falkner et al. 2018, with Optuna's TPE; settings of NAS-Bench-201's BOHB",
-    settings=Settings,
+    settings=HyperbandTpeSettings,
     create=HyperbandTpe,
     multi_fidelity=True,
     check=_check,

@@ -12,7 +12,7 @@ from harness.settings import Count, setting
 
 
 @dataclass(frozen=True)
-class Settings:
+class LocalSearchSettings:
     """The settings of local search; the defaults are those of naszilla."""
 
     initial: Count = setting(
@@ -37,7 +37,7 @@ class LocalSearch:
     in an earlier climb is passed over, as there. Only a strictly better neighbour is moved to.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: LocalSearchSettings) -> None:
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._seen: set[Any] = set()
@@ -99,6 +99,6 @@ class LocalSearch:
 METHOD = BlackBoxMethod(
     summary="hill climbing over neighbours, with restarts",
     source="White et al. 2021; naszilla",
-    settings=Settings,
+    settings=LocalSearchSettings,
     create=LocalSearch,
 )

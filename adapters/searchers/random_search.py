@@ -11,7 +11,7 @@ from harness.settings import setting
 
 
 @dataclass(frozen=True)
-class Settings:
+class RandomSearchSettings:
     """The settings of random search."""
 
     replacement: bool = setting(
@@ -28,7 +28,7 @@ class RandomSearch:
     AutoDL-Projects ``exps/NATS-algos/random_wo_share.py``), which draws with replacement.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: RandomSearchSettings) -> None:
         self._space, self._rng = context.space, context.rng
         self._epochs = context.fidelities[-1]
         self._seen: set[Any] | None = None if settings.replacement else set()
@@ -50,6 +50,6 @@ class RandomSearch:
 METHOD = BlackBoxMethod(
     summary="uniform draws from the space",
     source="Bergstra and Bengio 2012; protocol of NAS-Bench-201 (Dong and Yang 2020)",
-    settings=Settings,
+    settings=RandomSearchSettings,
     create=RandomSearch,
 )

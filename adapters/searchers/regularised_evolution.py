@@ -19,7 +19,7 @@ _BLOCK = 64  # tournaments drawn at once: one call of the generator for each wou
 
 
 @dataclass(frozen=True)
-class Settings:
+class RegularisedEvolutionSettings:
     """The settings of regularised evolution; the defaults are those of NAS-Bench-201."""
 
     population: Count = setting(10, "how many architectures live; the oldest dies for each child")
@@ -50,7 +50,7 @@ class RegularisedEvolution:
     Raises UnknownName for a mutation that the space lacks.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: RegularisedEvolutionSettings) -> None:
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._mutation = mutation_of(context.space, settings.mutation)
@@ -87,14 +87,16 @@ class RegularisedEvolution:
         return positions
 
 
-def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: Settings) -> None:
+def _check(
+    space: AnySpace, fidelities: Sequence[Epochs], settings: RegularisedEvolutionSettings
+) -> None:
     mutation_of(space, settings.mutation)
 
 
 METHOD = BlackBoxMethod(
     summary="aging evolution: mutate the best of a tournament, let the oldest die",
     source="Real et al. 2019; settings of NAS-Bench-201 (Dong and Yang 2020)",
-    settings=Settings,
+    settings=RegularisedEvolutionSettings,
     create=RegularisedEvolution,
     check=_check,
 )

@@ -16,7 +16,7 @@ FIRST_REST, SECOND_REST = 1.0 - FIRST_MOMENT, 1.0 - SECOND_MOMENT
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReinforceSettings:
     """The settings of REINFORCE; the defaults are those of NATS-Bench."""
 
     learning_rate: NotNegative = setting(
@@ -38,7 +38,7 @@ class Reinforce:
     returns is the best it has seen, not the mode of the policy; that is the runner's part.
     """
 
-    def __init__(self, context: SearchContext, settings: Settings) -> None:
+    def __init__(self, context: SearchContext, settings: ReinforceSettings) -> None:
         self._space, self._rng, self._settings = context.space, context.rng, settings
         self._epochs = context.fidelities[-1]
         self._policy = [
@@ -111,6 +111,6 @@ class _Softmax:
 METHOD = BlackBoxMethod(
     summary="policy gradient over a softmax for each decision",
     source="Williams 1992; NAS-Bench-201 and NATS-Bench (Dong and Yang 2020; Dong et al. 2021)",
-    settings=Settings,
+    settings=ReinforceSettings,
     create=Reinforce,
 )

@@ -11,7 +11,7 @@ from msgspec import inspect
 from harness.errors import HarnessError
 from harness.settings import LARGEST, make_settings, types_of
 
-Number = inspect.IntType | inspect.FloatType
+BoundedType = inspect.IntType | inspect.FloatType
 
 
 def check_bounds(settings: type[Any]) -> None:
@@ -31,7 +31,7 @@ def check_bounds(settings: type[Any]) -> None:
 def is_bounded(kind: Any) -> bool:
     """Whether a declared type has an end, or says why it has none, or is that of no number."""
     info, reason = _info(kind)
-    if not isinstance(info, Number) or reason:
+    if not isinstance(info, BoundedType) or reason:
         return True
     ends = (info.ge, info.gt, info.le, info.lt)
     return any(end is not None and abs(end) != LARGEST for end in ends)
@@ -51,7 +51,7 @@ def outside(kind: Any) -> list[Any]:
     return [1, True, None]
 
 
-def _beyond(info: Number) -> list[float]:
+def _beyond(info: BoundedType) -> list[float]:
     """The ends that are not in the range, the first values beyond the others, and no multiple."""
     found = [end for end in (info.gt, info.lt) if end is not None]
     for end, way in ((info.ge, -1), (info.le, 1)):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.errors import MissingCell
 from harness.spaces import Epochs
 from harness.tables.files import Block, open_array
-from harness.tables.manifest import BlockEntry, BlockId, Manifest, ManifestCost, Seed
+from harness.tables.manifest import BlockEntry, BlockId, Manifest, ManifestCost, SeedOrMean
 from harness.tables.missing import TableCell, no_such_cell, no_such_cost, no_value
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -80,7 +80,9 @@ class Columns:
     def entry(self, cell: TableCell) -> BlockEntry | None:
         """The stored block that answers the cell, where one does."""
         metric, dataset, split, (trained, schedule), seed = cell
-        entry = self._entries.get(BlockId(metric, dataset, split, schedule, cast("Seed", seed)))
+        entry = self._entries.get(
+            BlockId(metric, dataset, split, schedule, cast("SeedOrMean", seed))
+        )
         return entry if entry is not None and trained in entry.epochs else None
 
     def lacks(self, cell: TableCell, row: int, who: str) -> MissingCell:

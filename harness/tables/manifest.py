@@ -41,7 +41,7 @@ _NO_DIGEST = "0" * 64
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-Seed = int | Literal["mean"]
+SeedOrMean = int | Literal["mean"]
 """A training seed, or ``mean`` for a mean over seeds that the source gave as such."""
 
 
@@ -52,7 +52,7 @@ class BlockId(NamedTuple):
     dataset: str
     split: str
     schedule: int
-    seed: Seed
+    seed: SeedOrMean
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BlockEntry:
     dataset: str
     split: str
     schedule: int
-    seed: Seed
+    seed: SeedOrMean
     epochs: tuple[int, ...]
     file: str
     dtype: str

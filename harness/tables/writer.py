@@ -28,7 +28,7 @@ from harness.tables.manifest import (
     BlockId,
     Manifest,
     ManifestCost,
-    Seed,
+    SeedOrMean,
     TableInfo,
     check_name,
 )
@@ -107,7 +107,7 @@ class TableWriter:
         split: str,
         schedule: int,
         epochs: Sequence[int],
-        seed: Seed,
+        seed: SeedOrMean,
         dtype: DTypeLike,
     ) -> NDArray[Any]:
         """An array of shape (len(epochs), rows) to fill in, all NaN: ``metric`` in its unit.

@@ -14,7 +14,7 @@ from harness.protocols.search import Answer, Cost, SearchProtocol, Signal, Task
 from harness.records.record import RunRecord, Trajectory
 from harness.records.spec import RunSpec
 from harness.spaces import Epochs
-from harness.tables.manifest import Seed, TableInfo
+from harness.tables.manifest import SeedOrMean, TableInfo
 from harness.tables.table import BenchmarkTable
 from harness.tables.writer import TableWriter
 
@@ -36,7 +36,7 @@ def make_table(folder: Path, parameters: Sequence[float] = ()) -> BenchmarkTable
     info = TableInfo("toy", "made up", "1.0", "none", "four architectures")
     architectures = list(SPACE.enumerate())[:4]
     with TableWriter(folder, space=SPACE, info=info, architectures=architectures) as writer:
-        blocks: list[tuple[str, Seed, tuple[float, ...]]] = [
+        blocks: list[tuple[str, SeedOrMean, tuple[float, ...]]] = [
             ("valid", "mean", SIGNAL),
             ("test", "mean", TEST),
         ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.searchers.bananas import METHOD, Bananas, Settings
+from adapters.searchers.bananas import METHOD, Bananas, BananasSettings
 from adapters.searchers.ensemble import Ensemble, EnsembleTraining, Shape
 from adapters.spaces.nas_bench_201 import SPACE
 from harness.conformance.searchers import drive
@@ -19,7 +19,7 @@ from harness.spaces import AnySpace, Epochs
 
 def _bananas(space: AnySpace, seed: int = 1, **settings: Any) -> Bananas:
     context = SearchContext(space, np.random.default_rng(seed), (Epochs.full(12),))
-    searcher = METHOD.create(context, Settings(**settings))
+    searcher = METHOD.create(context, BananasSettings(**settings))
     assert isinstance(searcher, Bananas)
     return searcher
 

@@ -117,7 +117,7 @@ def test_settings_that_use_one_of_several_lengths_do_not_fit(tiny: AnySpace) -> 
 def test_eta_must_be_two_or_more(tiny: AnySpace) -> None:
     context = SearchContext(tiny, np.random.default_rng(1), _upto(12))
     with pytest.raises(HarnessError, match="setting eta of hyperband is 1"):
-        hyperband.METHOD.create(context, hyperband.Settings(eta=1))
+        hyperband.METHOD.create(context, hyperband.HyperbandSettings(eta=1))
 
 
 @pytest.mark.parametrize("method", [hyperband.METHOD, hyperband_tpe.METHOD])
@@ -133,7 +133,7 @@ def test_a_run_follows_its_brackets_round_after_round(method: BlackBoxMethod) ->
 
 def test_the_best_of_a_rung_go_on() -> None:
     context = SearchContext(SPACE, np.random.default_rng(1), _upto(27))
-    searcher = hyperband.METHOD.create(context, hyperband.Settings())
+    searcher = hyperband.METHOD.create(context, hyperband.HyperbandSettings())
     values = np.random.default_rng(2).permutation(27).astype(float)
     first: list[Trial] = []
     for value in values:
@@ -171,7 +171,7 @@ def test_tpe_suggests_better_architectures_than_chance() -> None:
 def test_random_fraction_of_one_draws_uniformly() -> None:
     """Nothing is modelled then: new architectures of long runs stay as uniform as draws are."""
     context = SearchContext(SPACE, np.random.default_rng(1), _upto(12))
-    settings = hyperband_tpe.Settings(random_fraction=1.0)
+    settings = hyperband_tpe.HyperbandTpeSettings(random_fraction=1.0)
     trials = drive(hyperband_tpe.METHOD.create(context, settings), context, _additive, asks=600)
     fresh = [trial for trial in trials if trial.epochs.trained == 1]
     chosen = np.array([SPACE.to_decisions(trial.architecture) for trial in fresh])
@@ -192,7 +192,7 @@ def test_models_the_highest_fidelity_that_has_enough(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(TpeModel, "draw", noting)
     context = SearchContext(SPACE, np.random.default_rng(1), _upto(12))
-    searcher = hyperband_tpe.METHOD.create(context, hyperband_tpe.Settings())
+    searcher = hyperband_tpe.METHOD.create(context, hyperband_tpe.HyperbandTpeSettings())
     assert isinstance(searcher, hyperband_tpe.HyperbandTpe)
     drive(searcher, context, _additive, asks=150)
     # The first model is that of 1 epoch, with 2 * (6 + 1) results; it ends at the highest.
@@ -208,7 +208,9 @@ def test_optuna_announces_nothing(
 ) -> None:
     level, filters = logging.getLogger("optuna").level, _filters()
     context = SearchContext(SPACE, np.random.default_rng(1), _upto(12))
-    drive(hyperband_tpe.METHOD.create(context, hyperband_tpe.Settings()), context, asks=40)
+    drive(
+        hyperband_tpe.METHOD.create(context, hyperband_tpe.HyperbandTpeSettings()), context, asks=40
+    )
     captured = capfd.readouterr()
     assert (captured.out, captured.err, caplog.text) == ("", "", "")
     assert (logging.getLogger("optuna").level, _filters()) == (level, filters)

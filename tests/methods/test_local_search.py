@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.searchers.local_search import METHOD, Settings
+from adapters.searchers.local_search import METHOD, LocalSearchSettings
 from harness.errors import HarnessError
 from harness.searchers.contract import SearchContext, Searcher
 from harness.settings import make_settings
@@ -16,7 +16,7 @@ from harness.spaces import AnySpace, Epochs
 
 def _search(space: AnySpace, seed: int = 1, **settings: Any) -> Searcher:
     context = SearchContext(space, np.random.default_rng(seed), (Epochs.full(12),))
-    return METHOD.create(context, Settings(**settings))
+    return METHOD.create(context, LocalSearchSettings(**settings))
 
 
 def _step(searcher: Searcher, validation: float) -> Any:
@@ -77,4 +77,4 @@ def test_shuffled_neighbours_come_in_every_order(tiny: AnySpace) -> None:
 
 def test_needs_a_draw_to_start_from() -> None:
     with pytest.raises(HarnessError, match="setting initial of local-search is 0"):
-        make_settings("local-search", Settings, {"initial": 0})
+        make_settings("local-search", LocalSearchSettings, {"initial": 0})

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.searchers.regularised_evolution import METHOD, RegularisedEvolution, Settings
+from adapters.searchers.regularised_evolution import (
+    METHOD,
+    RegularisedEvolution,
+    RegularisedEvolutionSettings,
+)
 from harness.errors import HarnessError, UnknownName
 from harness.searchers.contract import SearchContext, Trial
 from harness.settings import make_settings
@@ -18,7 +22,7 @@ EPOCHS = Epochs.full(12)
 
 def _evolution(space: AnySpace, **settings: Any) -> RegularisedEvolution:
     context = SearchContext(space, np.random.default_rng(1), (EPOCHS,))
-    searcher = METHOD.create(context, Settings(**settings))
+    searcher = METHOD.create(context, RegularisedEvolutionSettings(**settings))
     assert isinstance(searcher, RegularisedEvolution)
     return searcher
 
@@ -88,4 +92,4 @@ def test_an_unknown_mutation_is_refused_with_near_names(tiny: AnySpace) -> None:
 )
 def test_senseless_sizes_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(HarnessError, match=message):
-        make_settings("evolution", Settings, settings)
+        make_settings("evolution", RegularisedEvolutionSettings, settings)

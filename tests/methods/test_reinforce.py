@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adapters.searchers.reinforce import METHOD, Reinforce, Settings
+from adapters.searchers.reinforce import METHOD, Reinforce, ReinforceSettings
 from harness.errors import HarnessError
 from harness.searchers.contract import SearchContext, Trial
 from harness.settings import make_settings
@@ -15,7 +15,7 @@ from harness.spaces import AnySpace, Epochs
 EPOCHS = Epochs.full(12)
 
 
-def _reinforce(space: AnySpace, settings: Settings, seed: int = 1) -> Reinforce:
+def _reinforce(space: AnySpace, settings: ReinforceSettings, seed: int = 1) -> Reinforce:
     context = SearchContext(space, np.random.default_rng(seed), (EPOCHS,))
     searcher = METHOD.create(context, settings)
     assert isinstance(searcher, Reinforce)
@@ -28,7 +28,7 @@ def _policy(searcher: Reinforce) -> list[list[float]]:
 
 
 def test_updates_equal_those_of_torch(tiny: AnySpace) -> None:
-    searcher = _reinforce(tiny, Settings(learning_rate=0.05, initial_deviation=0.7))
+    searcher = _reinforce(tiny, ReinforceSettings(learning_rate=0.05, initial_deviation=0.7))
     rows = [
         torch.tensor(np.log(row), dtype=torch.float64, requires_grad=True)
         for row in _policy(searcher)
@@ -54,7 +54,7 @@ def test_updates_equal_those_of_torch(tiny: AnySpace) -> None:
 
 def test_the_first_reward_changes_nothing(tiny: AnySpace) -> None:
     """The baseline holds the reward already when the advantage is taken: it is zero."""
-    searcher = _reinforce(tiny, Settings())
+    searcher = _reinforce(tiny, ReinforceSettings())
     before = _policy(searcher)
     searcher.tell(Trial((0, 0, 0), EPOCHS), 91.0, 1.0)
     for row, unmoved in zip(_policy(searcher), before, strict=True):
@@ -67,7 +67,7 @@ def test_the_second_step_by_hand(tiny: AnySpace) -> None:
     After a gradient of 0 and one of g the corrected moments are 0.1 g / 0.19 and
     0.001 g**2 / 0.001999, so that every logit moves by 0.01 * 0.5263 / 0.7073 against g.
     """
-    searcher = _reinforce(tiny, Settings(initial_deviation=0.0))
+    searcher = _reinforce(tiny, ReinforceSettings(initial_deviation=0.0))
     searcher.tell(Trial((0, 0, 0), EPOCHS), 50.0, 1.0)
     searcher.tell(Trial((1, 0, 3), EPOCHS), 70.0, 1.0)
     moved = 0.01 * (0.1 / 0.19) / (0.001 / 0.001999) ** 0.5
@@ -79,7 +79,7 @@ def test_the_second_step_by_hand(tiny: AnySpace) -> None:
 
 
 def test_draws_follow_the_policy(tiny: AnySpace) -> None:
-    searcher = _reinforce(tiny, Settings(initial_deviation=1.0))
+    searcher = _reinforce(tiny, ReinforceSettings(initial_deviation=1.0))
     drawn = np.array([searcher.ask().architecture for _ in range(20_000)])
     for decision, choices in enumerate(tiny.decisions):
         shares = np.bincount(drawn[:, decision], minlength=choices) / len(drawn)
@@ -87,7 +87,7 @@ def test_draws_follow_the_policy(tiny: AnySpace) -> None:
 
 
 def test_converges_on_what_is_rewarded(tiny: AnySpace) -> None:
-    searcher = _reinforce(tiny, Settings(learning_rate=0.1))
+    searcher = _reinforce(tiny, ReinforceSettings(learning_rate=0.1))
     for _ in range(600):
         trial = searcher.ask()
         searcher.tell(trial, 10.0 * sum(trial.architecture), 1.0)
@@ -103,4 +103,4 @@ def test_converges_on_what_is_rewarded(tiny: AnySpace) -> None:
 )
 def test_senseless_settings_are_refused(settings: dict[str, float], message: str) -> None:
     with pytest.raises(HarnessError, match=message):
-        make_settings("reinforce", Settings, settings)
+        make_settings("reinforce", ReinforceSettings, settings)

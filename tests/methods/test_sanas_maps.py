@@ -12,14 +12,14 @@ from torch import Tensor
 
 from adapters.datasets.digits import DATASET as DIGITS
 from adapters.trainers.sanas import methods
-from adapters.trainers.sanas.maps import Mapper, MapSettings, Pixels, departure, reweighted
+from adapters.trainers.sanas.maps import Mapper, MapSettings, PixelRange, departure, reweighted
 from harness.errors import HarnessError
 from harness.protocols.frame import Frame
 from harness.supernets.data import Batch, SupernetData
 from tests.methods.trainings import CPU, made
 
 BLACK, WHITE = torch.tensor([[[-0.5]], [[-1.0]]]), torch.tensor([[[1.5]], [[3.0]]])
-PIXELS = Pixels(BLACK, WHITE)
+PIXELS = PixelRange(BLACK, WHITE)
 
 
 def weights() -> Tensor:
@@ -169,7 +169,7 @@ def test_reweightings_by_hand() -> None:
 
 
 def test_an_unknown_range_bounds_no_image() -> None:
-    free = Pixels.of(None, CPU)
+    free = PixelRange.of(None, CPU)
     images, change = torch.full((1, 2, 2, 2), 9.0), torch.full((1, 2, 2, 2), 0.5)
     torch.testing.assert_close(free.perturbed(images, change), torch.full_like(images, 9.5))
 

@@ -15,7 +15,7 @@ from adapters.diagnoses.saliency_pictures import heat_column, image_column
 from adapters.diagnoses.saliency_sanity import NOTHING, cascade, layers, rank_correlations
 from adapters.spaces.nas_bench_201 import SPACE as NAS_BENCH_201
 from adapters.trainers.sanas import methods
-from adapters.trainers.sanas.maps import Pixels
+from adapters.trainers.sanas.maps import PixelRange
 from adapters.trainers.sanas.trainer import SanasTrainer
 from harness.conformance.toy_supernet import toy_dataset
 from harness.supernets.data import Batch, SupernetData
@@ -76,7 +76,7 @@ def test_rank_correlations_are_spearmans_of_magnitudes() -> None:
 
 
 def test_pictures_show_pixels_and_magnitudes() -> None:
-    pixels = Pixels(torch.tensor([[[-1.0]]]), torch.tensor([[[3.0]]]))
+    pixels = PixelRange(torch.tensor([[[-1.0]]]), torch.tensor([[[3.0]]]))
     shown = image_column(torch.tensor([[[[-1.0, 1.0], [3.0, 9.0]]]]), pixels).pictures
     assert shown.shape == (1, 2, 2, 3)
     assert shown[0, :, :, 1].tolist() == [[0.0, 0.5], [1.0, 1.0]]

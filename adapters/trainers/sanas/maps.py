@@ -64,7 +64,7 @@ class MapSettings:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class PixelRange:
     """Black and white as images have them, each of shape (channels, 1, 1).
 
     Without bounds, where the range is not known, a pixel's unit is the images' own.
@@ -75,7 +75,7 @@ class Pixels:
     bounded: bool = True
 
     @classmethod
-    def of(cls, known: tuple[Tensor, Tensor] | None, device: torch.device) -> Pixels:
+    def of(cls, known: tuple[Tensor, Tensor] | None, device: torch.device) -> PixelRange:
         """By what a TrainerContext knows of its images."""
         if known is None:
             unit = torch.ones((1, 1, 1), device=device)
@@ -98,7 +98,7 @@ class Pixels:
 class Mapper:
     """What maps are made with. generator: of the start and of noise, on the images' device."""
 
-    pixels: Pixels
+    pixels: PixelRange
     settings: Any
     generator: torch.Generator
 
@@ -191,7 +191,7 @@ _KINDS: dict[str, Callable[[Mapper, Logits, Batch], Tensor]] = {
 }
 
 
-def reweighted(images: Tensor, found: Tensor, how: str, pixels: Pixels) -> Tensor:
+def reweighted(images: Tensor, found: Tensor, how: str, pixels: PixelRange) -> Tensor:
     """What the second network sees of images and their maps (Table 4).
 
     ``product`` and ``absolute`` multiply the images as they are, normalised; ``addition`` adds in

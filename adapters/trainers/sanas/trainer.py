@@ -13,7 +13,7 @@ from torch import Tensor
 from adapters.trainers.differentiable.darts import AlphaTrainer
 from adapters.trainers.differentiable.stages import StagedTrainer
 from adapters.trainers.differentiable.unrolled import present_gradient, unrolled_gradient
-from adapters.trainers.sanas.maps import Mapper, Pixels, departure, reweighted
+from adapters.trainers.sanas.maps import Mapper, PixelRange, departure, reweighted
 from adapters.trainers.sanas.second import SecondNetwork
 from harness.randomness.on_torch import torch_seeded
 from harness.randomness.streams import stream
@@ -55,7 +55,7 @@ class SanasTrainer(AlphaTrainer):
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
         self.batches = 0
-        self.pixels = Pixels.of(context.pixel_range, context.device)
+        self.pixels = PixelRange.of(context.pixel_range, context.device)
         self._generator = self._stream("start")
         self.second = SecondNetwork(self, self._another_supernet())
 
