@@ -111,6 +111,15 @@ def test_a_frame_that_is_refused_today_comes_back_as_it_was_run(tmp_path: Path) 
         (found,) = store.records(suite="suite", profile="laptop")
     assert found.spec == old
     assert replace(found.spec).identity == old.identity
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE comparisons SET content = replace(content, '\"frame\"', '\"fram\"')")
+    connection.commit()
+    connection.close()
+    with (
+        RunStore.open(path, create=False) as store,
+        pytest.raises(StoreError, match=f"run {old.identity} is damaged: .* no training frame"),
+    ):
+        store.records(suite="suite", profile="laptop")
 
 
 def test_a_label_is_no_part_of_the_identity_but_all_else_is() -> None:

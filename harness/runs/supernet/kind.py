@@ -51,10 +51,16 @@ class SupernetKind(RunKind[SupernetEntry, SupernetMethod]):
         return Planned(runs, [])
 
     def stored(self, rules: Any) -> RunProtocol:
-        """Frames are taken as they were recorded: numbers that are refused today were run once."""
+        """Frames are taken as they were recorded: numbers that are refused today were run once.
+
+        Raises ValueError too, where there is none.
+        """
         names = {field.name for field in dataclasses.fields(Frame)}
-        for task in rules["tasks"]:
-            task["frame"] = Frame(**{n: v for n, v in task["frame"].items() if n in names})
+        try:
+            for task in rules["tasks"]:
+                task["frame"] = Frame(**{n: v for n, v in task["frame"].items() if n in names})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError("its protocol has no training frame") from error
         return super().stored(rules)
 
     def run(self, spec: RunSpec, open_table: TableOpener, workshop: Workshop) -> Outcome:
