@@ -76,6 +76,18 @@ def test_a_listener_is_told_how_the_runs_go(suite: Path) -> None:
     assert again.heard == [("found", 3, 0, 1)]
 
 
+def test_what_another_did_in_the_meantime_is_not_begun(suite: Path) -> None:
+    class Beside(Told):
+        def did(self, record: RunRecord) -> None:
+            super().did(record)
+            api.run(api.plan(suite, tasks=["cells"]), workers=1)
+
+    told = Beside()
+    assert api.run(api.plan(suite), workers=1, listener=told) == Tally(before=0, done=1, failed=0)
+    assert told.heard[-1] == ("ends", Tally(0, 1, 0), [])
+    assert len(api.records_of(suite)) == 3
+
+
 def test_failures_are_counted_and_tried_again_when_asked(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
