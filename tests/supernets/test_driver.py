@@ -434,13 +434,13 @@ def test_tuning_goes_by_the_same_rules() -> None:
     assert isinstance(toy.supernet, Dropping)
     before = toy.trainer.optimizer
     toy.supernet.rates.clear()
-    tuning = Tuning(toy, learning_rate=0.05, train_alpha=False)
+    batches = SeedBatches(toy.data, toy.streams)
+    tuning = Tuning(toy.trainer, batches, learning_rate=0.05, train_alpha=False)
     alphas = [alpha.detach().clone() for alpha in toy.trainer.alphas()]
-    tuning.run(2)
-    assert (tuning.epochs, tuning.steps) == (2, 6)
+    assert tuning.run(2) == 6
     assert toy.supernet.rates == pytest.approx([0.3, 0.3])
     assert toy.trainer.optimizer is not before
     assert rate_of(toy.trainer) == 0.05
     assert all(map(torch.equal, alphas, toy.trainer.alphas()))
     with pytest.raises(HarnessError, match="supernet that is tuned is NaN or infinite in epoch 5"):
-        Tuning(toy, learning_rate=1e30, train_alpha=False).run(1)
+        Tuning(toy.trainer, batches, learning_rate=1e30, train_alpha=False).run(1)
