@@ -115,7 +115,7 @@ def _checked(what: str, kind: Any, value: Any) -> Any:
     except msgspec.ValidationError:
         raise HarnessError(refusal(what, kind, value)) from None
     if isinstance(found, float) and not math.isfinite(found):
-        raise HarnessError(f"{refusal(what, kind, value)}, and finite")
+        raise HarnessError(refusal(what, kind, value))
     return found
 
 
@@ -129,6 +129,8 @@ def check_together(made: Any) -> None:
 def refusal(what: str, kind: Any, value: Any) -> str:
     """A line about a value that its declared type does not allow: what would be right."""
     match _info(kind):
+        case inspect.FloatType() if isinstance(value, float) and not math.isfinite(value):
+            right = "finite, "
         case inspect.IntType() if type(value) is not int:
             right = "of type int, "
         case inspect.FloatType() if type(value) not in (int, float):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.records.spec import RunSpec
+    from harness.records.store import RunStore
+    from harness.runs.plan import Plan
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
@@ -70,10 +73,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")
     # The number of threads can change the last digit of a sum, and workers share the cores.
     limit_threads(threads)
-    from rich.console import Console
-
     from harness import api
-    from harness.commands.run_bars import Bars
     from harness.records.store import RunStore
     from harness.resources import Workshop
     from harness.storage.home import default_store
@@ -93,26 +93,38 @@ def run(  # noqa: PLR0913 - one parameter an option
 
         print_plan(plan)
         return
-    console = Console(stderr=True)
+    go = partial(
+        api.run,
+        plan,
+        workers=workers,
+        threads=threads,
+        retry_failed=retry_failed,
+        resources=workshop,
+    )
     with RunStore.open(store or default_store(), create=True) as opened:
-        for note in plan.notes:
-            console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
         folder = output or opened.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
+        _carry_out(plan, opened, None if quiet else folder, go)
 
-        def show(only: Sequence[RunSpec] | None = None) -> None:
-            from harness.commands.leaderboard import finish
 
-            finish(opened, plan.suite, plan.profile, Console(), folder, only)
+def _carry_out(plan: Plan, store: RunStore, folder: Path | None, go: Callable[..., object]) -> None:
+    """Do the runs of a plan under progress bars, and show them.
 
-        with Bars(plan, opened.path, console, None if quiet else show) as bars:
-            api.run(
-                plan,
-                store=opened,
-                workers=workers,
-                threads=threads,
-                retry_failed=retry_failed,
-                resources=workshop,
-                listener=bars,
-            )
-        if not quiet:
-            show()
+    folder: where the page and the plot go; None shows no leaderboard. go: does the runs, given the
+    store and a listener.
+    """
+    from rich.console import Console
+
+    from harness.commands.leaderboard import finish
+    from harness.commands.run_bars import Bars
+
+    console = Console(stderr=True)
+    for note in plan.notes:
+        console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+
+    def show(only: Sequence[RunSpec] | None = None) -> None:
+        if folder is not None:
+            finish(store, plan.suite, plan.profile, Console(), folder, only)
+
+    with Bars(plan, store.path, console, None if folder is None else show) as bars:
+        go(store=store, listener=bars)
+    show()

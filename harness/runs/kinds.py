@@ -86,6 +86,9 @@ class Planned(NamedTuple):
 class Outcome:
     """The result of a successful run, with the fields of its record.
 
+    trajectory: its answers hold every answer of the task by name; a run without one is shown as
+    failed. metrics, details: plain Python values; ``evaluations`` and ``cost`` are columns of every
+    leaderboard.
     provenance: the record's provenance besides versions and hardware.
     """
 

@@ -6,6 +6,8 @@ import time
 import traceback
 from datetime import UTC, datetime
 
+import msgspec
+
 from harness import provenance
 from harness.errors import HarnessError
 from harness.records.record import RunRecord
@@ -22,7 +24,7 @@ def execute(spec: RunSpec, open_table: TableOpener, workshop: Workshop | None = 
     done: Outcome | None = None
     reason = ""
     try:
-        done = kinds.named(spec.kind).run(spec, open_table, workshop or Workshop())
+        done = _checked(spec, kinds.named(spec.kind).run(spec, open_table, workshop or Workshop()))
     except HarnessError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 - an adapter's bug fails its run, not the others
@@ -42,6 +44,31 @@ def execute(spec: RunSpec, open_table: TableOpener, workshop: Workshop | None = 
         },
         seconds=time.perf_counter() - begun,
     )
+
+
+def _checked(spec: RunSpec, outcome: Outcome) -> Outcome:
+    """What a kind gave, where the store can keep it and a leaderboard can show it.
+
+    Raises HarnessError for an answer that the task asks for and the trajectory lacks, and for
+    metrics, details or provenance that are not plain Python values.
+    """
+    if outcome.trajectory is not None:
+        given = outcome.trajectory.answers
+        for answer in spec.task.answers:
+            if answer.name not in given:
+                raise HarnessError(
+                    f"a run of kind {spec.kind!r} gives no answer {answer.name!r}; its trajectory "
+                    f"has {', '.join(given) or 'none'}"
+                )
+    for what in ("metrics", "details", "provenance"):
+        try:
+            msgspec.json.encode(getattr(outcome, what))
+        except (TypeError, ValueError) as error:
+            raise HarnessError(
+                f"{what} of a run of kind {spec.kind!r} cannot be kept: {error}; give plain "
+                "numbers, texts, lists and dicts"
+            ) from error
+    return outcome
 
 
 def _memory(error: Exception) -> str:

@@ -11,7 +11,7 @@ import pytest
 import harness
 from harness import api
 from harness.errors import HarnessError, StoreError, UnknownName
-from harness.executors.parts import Listener, Tally
+from harness.executors.parts import Listener, RunTally
 from harness.records.record import RunRecord
 from harness.records.spec import RunSpec
 from harness.records.store import RunStore
@@ -41,7 +41,7 @@ class Told(Listener):
     def did(self, record: RunRecord) -> None:
         self.heard.append((record.spec.label, record.spec.seed, record.status))
 
-    def ends(self, specs: Sequence[RunSpec], tally: Tally, left: Sequence[RunSpec]) -> None:
+    def ends(self, specs: Sequence[RunSpec], tally: RunTally, left: Sequence[RunSpec]) -> None:
         self.heard.append(("ends", tally, [spec.kind for spec in left]))
 
 
@@ -59,20 +59,20 @@ def suite(tmp_path: Path) -> Path:
 
 def test_a_listener_is_told_how_the_runs_go(suite: Path) -> None:
     plan, told = api.plan(suite), Told()
-    assert api.run(plan, workers=1, listener=told) == Tally(before=0, done=3, failed=0)
+    assert api.run(plan, workers=1, listener=told) == RunTally(before=0, done=3, failed=0)
     assert told.heard == [
         ("found", 0, 3, 1),
         ("begins", 1, 1),
         ("random-search", 0, "done"),
-        ("ends", Tally(0, 1, 0), ["supernet", "supernet"]),
+        ("ends", RunTally(0, 1, 0), ["supernet", "supernet"]),
         ("begins", 2, 2),
         ("random-selection", 0, "done"),
         "says",
         ("darts", 0, "done"),
-        ("ends", Tally(0, 2, 0), []),
+        ("ends", RunTally(0, 2, 0), []),
     ]
     again = Told()
-    assert api.run(plan, workers=1, listener=again) == Tally(before=3, done=0, failed=0)
+    assert api.run(plan, workers=1, listener=again) == RunTally(before=3, done=0, failed=0)
     assert again.heard == [("found", 3, 0, 1)]
 
 
@@ -83,8 +83,9 @@ def test_what_another_did_in_the_meantime_is_not_begun(suite: Path) -> None:
             api.run(api.plan(suite, tasks=["cells"]), workers=1)
 
     told = Beside()
-    assert api.run(api.plan(suite), workers=1, listener=told) == Tally(before=0, done=1, failed=0)
-    assert told.heard[-1] == ("ends", Tally(0, 1, 0), [])
+    found = api.run(api.plan(suite), workers=1, listener=told)
+    assert found == RunTally(before=0, done=1, failed=0)
+    assert told.heard[-1] == ("ends", RunTally(0, 1, 0), [])
     assert len(api.records_of(suite)) == 3
 
 
@@ -97,10 +98,10 @@ def test_failures_are_counted_and_tried_again_when_asked(
     plan = api.plan(suite, tasks=["cells"])
     with monkeypatch.context() as patch:
         patch.setattr("harness.runs.supernet.run.run", unlucky)
-        assert api.run(plan, workers=1) == Tally(before=0, done=2, failed=2)
-    assert api.run(plan, workers=1) == Tally(before=2, done=0, failed=0)
+        assert api.run(plan, workers=1) == RunTally(before=0, done=2, failed=2)
+    assert api.run(plan, workers=1) == RunTally(before=2, done=0, failed=0)
     assert {record.status for record in api.records_of(suite)} == {"failed"}
-    assert api.run(plan, workers=1, retry_failed=True) == Tally(before=0, done=2, failed=0)
+    assert api.run(plan, workers=1, retry_failed=True) == RunTally(before=0, done=2, failed=0)
 
 
 def test_a_plan_picks_as_the_command_does(suite: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_plan_picks_as_the_command_does(suite: Path) -> None:
 
 def test_records_are_those_of_a_store_and_a_suite(suite: Path, tmp_path: Path) -> None:
     plan, store = api.plan(suite, tasks=["digits"]), tmp_path / "mine.sqlite"
-    with pytest.raises(StoreError, match="there is no run store"):
+    with pytest.raises(StoreError, match="a run store does not exist at"):
         api.records_of(suite, store=store)
     api.run(plan, store=store, workers=1)
     (found,) = api.records_of("tiny", store=store)

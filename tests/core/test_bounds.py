@@ -241,7 +241,7 @@ FRAME = "of darts's training frame is"
         ),
         (
             method("darts-pt", settings="{ learning_rate_share = nan }"),
-            "setting learning_rate_share of perturbation in darts-pt is nan; it must be at least 0",
+            "setting learning_rate_share of perturbation in darts-pt is nan; it must be finite",
         ),
         (
             method("pc-darts", settings="{ partial_channels = 5 }"),
@@ -382,7 +382,7 @@ def test_a_number_without_a_bound_is_told_how_to_get_one() -> None:
         check_bounds(Strange)
     check_bounds(Reasoned)
     assert make_settings("mine", Reasoned, {"shift": -1e300}).shift == -1e300
-    with pytest.raises(HarnessError, match="setting shift of mine is inf; it must be any number"):
+    with pytest.raises(HarnessError, match="setting shift of mine is inf; it must be finite, any"):
         make_settings("mine", Reasoned, {"shift": math.inf})
 
 
@@ -392,7 +392,7 @@ def test_no_setting_without_bounds_takes_what_is_no_number() -> None:
         scale: float = setting(1.0, "how much")
 
     for value in (math.nan, math.inf):
-        with pytest.raises(HarnessError, match=r"setting scale of mine is .* and finite"):
+        with pytest.raises(HarnessError, match=r"setting scale of mine is .*; it must be finite"):
             make_settings("mine", Loose, {"scale": value})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness import api, registry
@@ -17,13 +19,15 @@ from harness.errors import BadSuite, HarnessError, StoreError
 from harness.executors.local import _chunks
 from harness.protocols.supernet import SupernetProtocol
 from harness.records import codec
+from harness.records.record import Trajectory
 from harness.records.spec import RunSpec
 from harness.runs import kinds
+from harness.runs.kinds import Outcome
 from harness.suites.suite import load
 from leaderboards.report import section_tables
 from tests.core.supernet_suites import give, method, one_line
 from tests.core.test_store import SPEC
-from tests.core.toy_kind.kind import FrontEntry
+from tests.core.toy_kind.kind import FrontEntry, FrontKind
 from tests.core.toy_kind.protocol import FrontProtocol
 
 TOY = """
@@ -399,3 +403,29 @@ def test_an_executor_gives_a_worker_what_shares_work_and_other_slow_runs_one_by_
     assert sizes(specs) == [1] * 6
     searches = api.plan("nas-bench-201", seeds=range(40), methods=["random-search"]).specs
     assert sizes(searches) == [5] * 8
+
+
+ANSWERLESS = Trajectory(np.zeros(1), np.ones(1, np.int64), ("a",), np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"metrics": {"evaluations": np.int64(3)}}, "metrics of a run of kind 'front' cannot be"),
+        ({"details": {"front": np.zeros(2)}}, "details of a run of kind 'front' cannot be kept"),
+        ({"trajectory": ANSWERLESS}, "a run of kind 'front' gives no answer 'test'; its trajec"),
+    ],
+)
+def test_what_a_kind_gives_wrongly_fails_its_runs_alone(
+    suite: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], reason: str
+) -> None:
+    right = FrontKind.run
+
+    def run_wrongly(self: FrontKind, *given: Any) -> Outcome:
+        return dataclasses.replace(right(self, *given), **wrong)
+
+    monkeypatch.setattr(FrontKind, "run", run_wrongly)
+    assert run(suite) == 0
+    reasons = {record.reason for record in api.records_of(suite)}
+    assert all(each.startswith(reason) for each in reasons), reasons
+    assert reasons

@@ -26,7 +26,7 @@ def trainer_of(**settings: Any) -> Any:
 def many_draws(trainer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Alpha 20,000 times over, and a draw for each: shape (draws, rows, candidates)."""
     alpha = torch.tensor(ALPHA).expand(20_000, 3, 3).clone().requires_grad_()
-    return alpha, trainer._drawn(trainer.concentration(alpha))
+    return alpha, trainer._drawn(trainer.supernet.groups[0], trainer.concentration(alpha))
 
 
 def test_draws_lie_on_the_simplex_around_elu_of_alpha_plus_1() -> None:
@@ -73,7 +73,7 @@ def divergence(concentration: np.ndarray) -> float:
 
 def test_the_divergence_by_hand() -> None:
     trainer = trainer_of(distance="kl")
-    found = trainer._divergence(trainer.alphas()[0])
+    found = trainer._divergence(trainer.supernet.groups[0], trainer.alphas()[0])
     assert np.isclose(float(found.detach()), divergence(CONCENTRATION), rtol=1e-4)
 
 

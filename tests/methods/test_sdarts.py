@@ -107,7 +107,7 @@ def test_the_attack_raises_the_loss_and_leaves_no_trace() -> None:
     buffers = {name: each.clone() for name, each in trainer.supernet.named_buffers()}
     before = evaluated(trainer, step, clean)
     found = trainer.perturbed(clean, 0.3, step)
-    random = [evaluated(trainer, step, [trainer._noisy(clean[0], 0.3)]) for _ in range(10)]
+    random = [evaluated(trainer, step, trainer._noisy(clean, 0.3)) for _ in range(10)]
     assert evaluated(trainer, step, found) > max(before, *random)
     assert trainer.supernet.training
     for name, each in trainer.supernet.named_buffers():

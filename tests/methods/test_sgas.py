@@ -15,8 +15,8 @@ from adapters.trainers.differentiable import darts, sgas
 from adapters.trainers.differentiable.sgas_criteria import certainty, importance, scaled, stability
 from harness.conformance.toy_supernet import toy_dataset
 from harness.randomness.on_torch import Streams
+from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import Batch, SupernetData
-from harness.supernets.selectors import TrainedSupernet
 from tests.methods.trainings import (
     CPU,
     SMALL,
@@ -150,7 +150,7 @@ def test_magnitude_ranks_undecided_edges_by_their_importance() -> None:
     assert [np.flatnonzero(settled).tolist() for settled in trainer.decisions.settled] == [[5], [5]]
     assert np.nanmax(trainer.scores()[0][7]) > np.nanmax(trainer.scores()[0][6])
     data = SupernetData.of(toy_dataset(), frame, CPU)
-    given = TrainedSupernet.of(trainer, data, Streams.named(0, "selection", device=CPU))
+    given = SupernetCopy(trainer, data, Streams.named(0, "selection", device=CPU))
     found = magnitude.SELECTOR.select(given, magnitude.MagnitudeSettings())
     for weights in DARTS.one_hot(found.architecture):
         assert np.flatnonzero(weights[5:9].sum(axis=1)).tolist() == [0, 1]

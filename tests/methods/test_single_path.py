@@ -21,6 +21,7 @@ from adapters.trainers.sampled import enas, setn, single_path
 from adapters.trainers.sampled.controller import Controller, Draw
 from harness.conformance.toy_supernet import TOY_FRAME, train_toy
 from harness.errors import NotApplicable
+from harness.supernets.copies import SupernetCopy
 from tests.methods.test_darts import batches, step_of
 from tests.methods.trainings import SMALL, TOY, made, run_epoch, set_alpha
 
@@ -337,11 +338,17 @@ def test_the_likeliest_are_those_of_the_largest_product(monkeypatch: pytest.Monk
     assert seen == expected
 
 
+class _InDarts(SupernetCopy):
+    """A supernet that says that it is of a far larger space."""
+
+    space = property(lambda self: DARTS)  # type: ignore[assignment]
+
+
 def test_a_space_too_large_is_not_listed() -> None:
     trained, _ = selected(fixed_alpha.TRAINER)
     given = policy_sampling.PolicySamplingSettings(rule="likeliest")
     with pytest.raises(NotApplicable, match="use 'drawn'"):
-        policy_sampling.select(replace(trained, space=DARTS), given)
+        policy_sampling.select(_InDarts(trained.trainer, trained.data, trained.streams), given)
 
 
 def test_enas_is_selected_from_its_controllers_draws() -> None:
