@@ -21,7 +21,8 @@ class Trajectory:
         included.
     architectures: native notation of each incumbent.
     validation: shape (steps,), percent; the number the searcher saw.
-    answers: answer name -> shape (steps,), percent; attached by the runner after the search.
+    answers: answer name -> shape (steps,), in the unit of its objective; attached by the runner
+        after the search.
     """
 
     costs: NDArray[np.float64]
@@ -58,8 +59,8 @@ class RunRecord:
         distinct architectures that it evaluated at its highest fidelity.
     provenance: versions, revision, hardware, table, times, notes.
     seconds: wall-clock time of the run.
-    details: further results for studies, as JSON content: a supernet's training curve, the scores
-        and margins of its selection.
+    details: further results for studies, as JSON content: a supernet's training curve, the scores,
+        margins and family of its selection.
     """
 
     spec: RunSpec
@@ -73,7 +74,10 @@ class RunRecord:
     details: dict[str, Any] = field(default_factory=dict)
 
     def final(self, answer: str) -> float:
-        """The answer of the last incumbent, percent. Raises ValueError for a failed run."""
+        """The answer of the last incumbent, in its objective's unit.
+
+        Raises ValueError for a failed run.
+        """
         if self.trajectory is None:
             raise ValueError(f"run {self.spec.identity} failed: {self.reason}")
         return float(self.trajectory.answers[answer][-1])

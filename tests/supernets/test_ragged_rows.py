@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,10 @@ from adapters.selectors import magnitude
 from adapters.trainers.differentiable import darts, drnas, gumbel, pr_darts, sdarts
 from adapters.trainers.sampled import single_path
 from harness.conformance.toy_supernet import RaggedToySpace, train_toy
+from harness.diagnoses.discretisation_edges import edges
 from harness.errors import NotApplicable
+from harness.protocols.search import Answer
+from harness.spaces import Epochs
 from harness.supernets.choices import ChoiceGroup, narrowed_scores, only_present, widened
 from harness.supernets.decisions import Decisions
 from harness.supernets.network import Mixture, as_scores, blocks, from_blocks, masked, uniform
@@ -104,6 +109,22 @@ def test_each_row_shares_its_weight_among_its_own_candidates(trainer: object) ->
         if trainer is not pr_darts.TRAINER:
             assert weights.sum(dim=1).tolist() == pytest.approx([1.0] * 3)
     assert np.array_equal(np.isnan(trained.trainer.scores()[0]), ~group.present)
+
+
+def test_the_edges_of_a_diagnosis_have_their_own_candidates() -> None:
+    trained = train_toy(darts.TRAINER, seed=0, space=RaggedToySpace())
+    scores = [np.asarray(rows) for rows in trained.scores()]
+    accuracies = [100 * rows for rows in scores]
+    answer = Answer("test", "toy", "test", Epochs(1, 1), 0, "test")
+    task = SimpleNamespace(answers=(answer,))
+    diagnosed: Any = SimpleNamespace(supernet=trained, table=None, spec=SimpleNamespace(task=task))
+    found = edges(diagnosed, scores, accuracies)
+    assert tuple(edge.candidates for edge in found) == RaggedToySpace().cell.candidates
+    for edge in found:
+        assert len(edge.candidates) == len(edge.scores) == len(edge.accuracies) == len(edge.best)
+        assert np.isfinite(edge.scores).all()
+    assert [edge.tau_of_scores for edge in found[:2]] == [1.0, 1.0]
+    assert np.isnan(found[2].tau_of_scores)
 
 
 def test_alpha_of_nothing_changes_nothing() -> None:

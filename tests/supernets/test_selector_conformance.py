@@ -19,7 +19,7 @@ from harness.errors import NotApplicable
 from harness.settings import make_settings
 from harness.supernets.choices import only_present
 from harness.supernets.copies import SupernetCopy
-from harness.supernets.selectors import Selection, SelectorMethod, margins
+from harness.supernets.selectors import Chosen, Selection, SelectorMethod, margins
 from harness.supernets.spaces import AnySupernetSpace
 from harness.supernets.trainers import TrainerMethod
 from tests import small_settings
@@ -132,6 +132,26 @@ def answers_with_a_list(given: SupernetCopy, settings: NoSettings) -> Selection:
     return replace(found, architecture=list(found.architecture))
 
 
+def family_of(given: SupernetCopy, *family: Chosen) -> Selection:
+    return replace(good(given, NoSettings()), family=family)
+
+
+def gives_a_family(given: SupernetCopy, settings: NoSettings) -> Selection:
+    return family_of(given, Chosen("small", (0, 0, 0), {"flops_m": 1.0}), Chosen("any", (0, 1, 2)))
+
+
+def chooses_twice_for_one_purpose(given: SupernetCopy, settings: NoSettings) -> Selection:
+    return family_of(given, Chosen("small", (0, 0, 0)), Chosen("small", (0, 1, 2)))
+
+
+def chooses_what_is_no_architecture(given: SupernetCopy, settings: NoSettings) -> Selection:
+    return family_of(given, Chosen("small", [0, 0, 0]))
+
+
+def expects_no_objective(given: SupernetCopy, settings: NoSettings) -> Selection:
+    return family_of(given, Chosen("small", (0, 0, 0), {"flops": 1.0}))
+
+
 def reports_percent(given: SupernetCopy, settings: NoSettings) -> Selection:
     given.report("selecting", 50.0)
     return good(given, settings)
@@ -141,6 +161,9 @@ def refuses_at_length(given: SupernetCopy, settings: NoSettings) -> Selection:
     if np.ptp(given.trainer.scores()[0]) == 0:
         raise NotApplicable("all candidates are equal\nto this trainer")
     return good(given, settings)
+
+
+FAMILIES = "test_a_family_has_purposes_and_architectures_of_the_space"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +177,9 @@ def refuses_at_length(given: SupernetCopy, settings: NoSettings) -> Selection:
         (forgets_margins, "test_scores_the_candidates_and_says_by_what_margin"),
         (counts_in_integers, "test_costs_and_notes_can_be_kept"),
         (answers_with_a_list, "test_selects_an_architecture_of_the_space"),
+        (chooses_twice_for_one_purpose, FAMILIES),
+        (chooses_what_is_no_architecture, FAMILIES),
+        (expects_no_objective, FAMILIES),
         (reports_percent, "test_reports_shares_of_the_work"),
         (refuses_at_length, "test_selects_or_refuses_in_one_line_after_other_trainers"),
     ],
@@ -179,6 +205,7 @@ def test_the_suite_finds_faults(faulty: Any, check: str, tmp_path: Path) -> None
         method(**{name: given[name] for name in inspect.signature(method).parameters})
 
     run(good)
+    run(gives_a_family)
     state = np.random.get_state()  # noqa: NPY002
     try:
         with pytest.raises(AssertionError):
