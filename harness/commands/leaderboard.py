@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import options
 from harness.errors import HarnessError
 from harness.suites.suite import PROFILES
 
@@ -31,6 +33,22 @@ FORMATS: dict[Format, tuple[str, ...]] = {
 """Format -> the endings of file names that choose it."""
 ANSWERS = ("test", "validation", "all")
 PLOTS = {".png": "png", ".svg": "svg"}
+
+
+@dataclass(frozen=True)
+class LeaderboardOptions:
+    """What the command line says. kind: which table. form: the format, None for the terminal."""
+
+    suite: str
+    profile: str | None
+    methods: str | None
+    store: Path | None
+    kind: str
+    answers: Which
+    columns: str
+    form: Format | None
+    output: Path | None
+    plot: Path | None
 
 
 @click.command()
@@ -68,18 +86,8 @@ PLOTS = {".png": "png", ".svg": "svg"}
     metavar="FILE.png|.svg",
     help="Draw performance over cost.",
 )
-def leaderboard(  # noqa: PLR0913 - one parameter an option
-    suite: str,
-    profile: str | None,
-    methods: str | None,
-    store: Path | None,
-    kind: str,
-    answers: Which,
-    columns: str,
-    form: Format | None,
-    output: Path | None,
-    plot: Path | None,
-) -> None:
+@options.gathered(LeaderboardOptions)
+def leaderboard(given: LeaderboardOptions) -> None:
     """Show the leaderboard of a suite, or write it with --format and --output.
 
     Runs share a table only if space, benchmark table, task and every switch of the protocol are
@@ -87,27 +95,29 @@ def leaderboard(  # noqa: PLR0913 - one parameter an option
     """
     from leaderboards.report import OF_THE_BOARD, report, section_table
 
-    form = form or _format_of(output)
-    if plot is not None and plot.suffix not in PLOTS:
-        raise HarnessError(f"--plot {plot} must end in .png or .svg")
-    table = None if kind in OF_THE_BOARD else section_table(kind)
-    stored = _stored(suite, profile, store, details=table is not None and table.detailed)
-    if methods is not None:
-        stored = stored.picked([name.strip() for name in methods.split(",")])
+    form = given.form or _format_of(given.output)
+    if given.plot is not None and given.plot.suffix not in PLOTS:
+        raise HarnessError(f"--plot {given.plot} must end in .png or .svg")
+    table = None if given.kind in OF_THE_BOARD else section_table(given.kind)
+    stored = _stored(
+        given.suite, given.profile, given.store, details=table is not None and table.detailed
+    )
+    if given.methods is not None:
+        stored = stored.picked([name.strip() for name in given.methods.split(",")])
     by_programs = form in ("csv", "json")
-    once = not table.by_answer if table else kind == "overall"
-    which: Which = "first" if once else "all" if by_programs else answers
+    once = not table.by_answer if table else given.kind == "overall"
+    which: Which = "first" if once else "all" if by_programs else given.answers
     found = report(stored, which)
     _note(found.notes)
-    if kind == "overall" and found.board.no_overall:
+    if given.kind == "overall" and found.board.no_overall:
         _note([found.board.no_overall])
-    every, summaries = columns == "all", not by_programs
+    every, summaries = given.columns == "all", not by_programs
     if form is None:
-        _print(found.views(kind, summaries=summaries), every)
+        _print(found.views(given.kind, summaries=summaries), every)
     else:
-        _write(found.text(form, kind, every=every, summaries=summaries), output)
-    if plot is not None:
-        _plot(found if which == answers else report(stored, answers), plot)
+        _write(found.text(form, given.kind, every=every, summaries=summaries), given.output)
+    if given.plot is not None:
+        _plot(found if which == given.answers else report(stored, given.answers), given.plot)
 
 
 def show(store: RunStore, suite: str, profile: str | None, console: Console) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
 from harness.errors import HarnessError
 from harness.settings import types_of
 
+T = TypeVar("T")
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 """Puts an option before those of a command."""
 
@@ -32,6 +34,19 @@ table_protocol = click.option(
     metavar="NAME|FILE.toml",
     help="The training protocol.",
 )
+
+
+def gathered(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Hands a command its options as one dataclass, whose fields they are."""
+
+    def decorated(command: Callable[[T], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**values: Any) -> None:
+            command(kind(**values))
+
+        return called
+
+    return decorated
 
 
 def of_settings(owner: str, settings: type[Any], *, taken: Collection[str]) -> list[Option]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,30 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.records.spec import RunSpec
-    from harness.records.store import RunStore
-    from harness.runs.plan import Plan
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> object:
     return None if value is None else tuple(part.strip() for part in value.split(","))
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says."""
+
+    suite: str
+    profile: str
+    seeds: str | None
+    methods: tuple[str, ...] | None
+    tasks: tuple[str, ...] | None
+    workers: int | None
+    device: str
+    data: Path | None
+    threads: int
+    store: Path | None
+    retry_failed: bool
+    dry_run: bool
+    quiet: bool
+    output: Path | None
 
 
 @click.command()
@@ -46,22 +64,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="FOLDER",
     help="Where the page and the plot go.  [default: beside the store]",
 )
-def run(  # noqa: PLR0913 - one parameter an option
-    suite: str,
-    profile: str,
-    seeds: str | None,
-    methods: tuple[str, ...] | None,
-    tasks: tuple[str, ...] | None,
-    workers: int | None,
-    device: str,
-    data: Path | None,
-    threads: int,
-    store: Path | None,
-    retry_failed: bool,
-    dry_run: bool,
-    quiet: bool,
-    output: Path | None,
-) -> None:
+@options.gathered(RunOptions)
+def run(given: RunOptions) -> None:
     """Run a suite: every method, on every task, with every seed.
 
     Runs in the store are skipped, so the same command continues where it was stopped. A failed run
@@ -69,62 +73,54 @@ def run(  # noqa: PLR0913 - one parameter an option
     printed, and written with its plots as a page. Searches in tables are done first: if supernets
     follow, which take longer, a leaderboard of the searches is shown in between.
     """
-    if quiet and output is not None:
+    if given.quiet and given.output is not None:
         raise HarnessError("--output names a folder for the leaderboard that --quiet leaves out")
     # The number of threads can change the last digit of a sum, and workers share the cores.
-    limit_threads(threads)
+    limit_threads(given.threads)
+    from rich.console import Console
+
     from harness import api
+    from harness.commands.run_bars import Bars
     from harness.records.store import RunStore
     from harness.resources import Workshop
     from harness.storage.home import default_store
     from harness.suites.suite import parse_seeds
 
-    workshop = Workshop(device, data)
+    workshop = Workshop(given.device, given.data)
     plan = api.plan(
-        suite,
-        profile=profile,
-        seeds=parse_seeds(seeds) if seeds else None,
-        methods=methods,
-        tasks=tasks,
+        given.suite,
+        profile=given.profile,
+        seeds=parse_seeds(given.seeds) if given.seeds else None,
+        methods=given.methods,
+        tasks=given.tasks,
         resources=workshop,
     )
-    if dry_run:
+    if given.dry_run:
         from harness.commands.dry_run import print_plan
 
         print_plan(plan)
         return
-    go = partial(
-        api.run,
-        plan,
-        workers=workers,
-        threads=threads,
-        retry_failed=retry_failed,
-        resources=workshop,
-    )
-    with RunStore.open(store or default_store(), create=True) as opened:
-        folder = output or opened.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
-        _carry_out(plan, opened, None if quiet else folder, go)
-
-
-def _carry_out(plan: Plan, store: RunStore, folder: Path | None, go: Callable[..., object]) -> None:
-    """Do the runs of a plan under progress bars, and show them.
-
-    folder: where the page and the plot go; None shows no leaderboard. go: does the runs, given the
-    store and a listener.
-    """
-    from rich.console import Console
-
-    from harness.commands.leaderboard import finish
-    from harness.commands.run_bars import Bars
-
     console = Console(stderr=True)
-    for note in plan.notes:
-        console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+    with RunStore.open(given.store or default_store(), create=True) as opened:
+        for note in plan.notes:
+            console.print(f"note: {note}", style="dim", highlight=False, soft_wrap=True)
+        beside = opened.path.parent / "leaderboards" / f"{plan.suite}-{plan.profile}"
+        folder = given.output or beside
 
-    def show(only: Sequence[RunSpec] | None = None) -> None:
-        if folder is not None:
-            finish(store, plan.suite, plan.profile, Console(), folder, only)
+        def show(only: Sequence[RunSpec] | None = None) -> None:
+            from harness.commands.leaderboard import finish
 
-    with Bars(plan, store.path, console, None if folder is None else show) as bars:
-        go(store=store, listener=bars)
-    show()
+            finish(opened, plan.suite, plan.profile, Console(), folder, only)
+
+        with Bars(plan, opened.path, console, None if given.quiet else show) as bars:
+            api.run(
+                plan,
+                store=opened,
+                workers=given.workers,
+                threads=given.threads,
+                retry_failed=given.retry_failed,
+                resources=workshop,
+                listener=bars,
+            )
+        if not given.quiet:
+            show()

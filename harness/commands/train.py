@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,20 @@ from harness.threads import limit_threads
 
 if TYPE_CHECKING:
     from harness.training.results import TrainedResult
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line says."""
+
+    space: str
+    architecture: str
+    dataset: str
+    data: Path | None
+    protocol: str
+    seed: int
+    device: str
+    as_json: bool
 
 
 @click.command()
@@ -31,16 +46,8 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @options.device
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def train(  # noqa: PLR0913 - one parameter an option
-    space: str,
-    architecture: str,
-    dataset: str,
-    data: Path | None,
-    protocol: str,
-    seed: int,
-    device: str,
-    as_json: bool,
-) -> None:
+@options.gathered(TrainOptions)
+def train(given: TrainOptions) -> None:
     """Train ARCHITECTURE of SPACE, in its native notation, and print its test accuracy.
 
     Trainings are kept: the same command shows the stored result, or continues a training that was
@@ -53,18 +60,18 @@ def train(  # noqa: PLR0913 - one parameter an option
     from harness.spaces import SearchSpace
 
     # Cheap checks come before torch and the images are loaded.
-    registry.load("spaces", space, SearchSpace).parse(architecture)
-    chosen = evaluation_protocol(protocol, space=space, dataset=dataset)
-    workshop = Workshop(device, data)
+    registry.load("spaces", given.space, SearchSpace).parse(given.architecture)
+    chosen = evaluation_protocol(given.protocol, space=given.space, dataset=given.dataset)
+    workshop = Workshop(given.device, given.data)
     on = workshop.torch_device()
-    images = workshop.dataset(dataset)
+    images = workshop.dataset(given.dataset)
 
     from harness.training.scratch import EvaluationRequest, train_architecture
 
-    request = EvaluationRequest.of(space, architecture, images, chosen, seed)
+    request = EvaluationRequest.of(given.space, given.architecture, images, chosen, given.seed)
     with reporting() as report:
         result = train_architecture(request, images, on, workshop.artefacts, report)
-    if as_json:
+    if given.as_json:
         click.echo(json.dumps(_content(result), indent=2))
     else:
         _show(result, workshop.artefacts)

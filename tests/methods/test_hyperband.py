@@ -115,7 +115,7 @@ def test_settings_that_use_one_of_several_lengths_do_not_fit(tiny: AnySpace) -> 
 
 
 def test_eta_must_be_two_or_more() -> None:
-    with pytest.raises(HarnessError, match="setting eta of hyperband is 1"):
+    with pytest.raises(HarnessError, match="setting eta of hyperband is 1; it must be 2"):
         make_settings("hyperband", hyperband.HyperbandSettings, {"eta": 1})
 
 

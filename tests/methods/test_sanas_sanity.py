@@ -158,4 +158,4 @@ def test_of_nothing_there_are_no_maps(
 ) -> None:
     suite = write(tmp_path, method("sanas"))
     assert give("diagnose", "saliency", "--suite", suite, "--row", "sanas", f"--{name}", 0) == 1
-    one_line(capsys.readouterr().err, f"setting {name} of saliency is 0; it must be 1 to ")
+    one_line(capsys.readouterr().err, f"setting {name} of saliency is 0; it must be 1 to")

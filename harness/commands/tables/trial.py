@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,21 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from harness.tables.building.trial import ProtocolTrial
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """What the command line says."""
+
+    space: str
+    dataset: str
+    protocol: str
+    sample: int
+    seeds: str
+    seed: int
+    device: str
+    against: tuple[str, ...]
+    as_json: bool
 
 
 @click.command()
@@ -33,17 +49,8 @@ if TYPE_CHECKING:
     help="A table of the space to compare test accuracies with; may be given again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def trial(  # noqa: PLR0913 - one parameter an option
-    space: str,
-    dataset: str,
-    protocol: str,
-    sample: int,
-    seeds: str,
-    seed: int,
-    device: str,
-    against: tuple[str, ...],
-    as_json: bool,
-) -> None:
+@options.gathered(TrialOptions)
+def trial(given: TrialOptions) -> None:
     """Train K random architectures of SPACE with each seed, and measure how good a table would be.
 
     Shows the cost of a training, the spread of the accuracies, how well the seeds agree, and how
@@ -62,15 +69,17 @@ def trial(  # noqa: PLR0913 - one parameter an option
     from harness.tables.building.trial import Sample
     from harness.tables.building.trial import trial as tried
 
-    torch_device(device)
-    plan = BuildPlan.of(space, dataset, training_protocol(protocol))
-    others = catalog.open_tables(against, space)
-    drawn = Sample.draw(plan, sample, stream("trial", seed))
-    training_seeds = parse_seeds(seeds)
+    torch_device(given.device)
+    plan = BuildPlan.of(given.space, given.dataset, training_protocol(given.protocol))
+    others = catalog.open_tables(given.against, given.space)
+    drawn = Sample.draw(plan, given.sample, stream("trial", given.seed))
+    training_seeds = parse_seeds(given.seeds)
     console = Console(stderr=True)
     with reporting(len(training_seeds) * len(drawn.batches), console) as finished:
-        found = tried(plan, drawn, others, seeds=training_seeds, device=device, finished=finished)
-    if as_json:
+        found = tried(
+            plan, drawn, others, seeds=training_seeds, device=given.device, finished=finished
+        )
+    if given.as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return
     _show(found)
