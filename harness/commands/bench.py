@@ -14,7 +14,6 @@ import click
 
 from harness.errors import HarnessError
 from harness.threads import limit_threads
-from leaderboards.studies.trainer_costs import number
 
 if TYPE_CHECKING:
     from harness.bench.figures import Figure
@@ -188,6 +187,8 @@ def _show_trainers(
 def _print(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from leaderboards.studies.trainer_costs import number
 
     machine = report["machine"]
     table = Table(

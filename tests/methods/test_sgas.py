@@ -17,6 +17,7 @@ from harness.conformance.toy_supernet import toy_dataset
 from harness.randomness.on_torch import Streams
 from harness.supernets.copies import SupernetCopy
 from harness.supernets.data import Batch, SupernetData
+from harness.supernets.trainers import TrainerMethod
 from tests.methods.trainings import (
     CPU,
     SMALL,
@@ -201,7 +202,7 @@ def test_without_a_decision_it_is_darts(train: Trains) -> None:
 
 @pytest.mark.parametrize("method", [sgas.CRITERION_1, sgas.CRITERION_2])
 def test_a_training_cut_off_between_decisions_ends_the_same(
-    train: Trains, method: sgas.TrainerMethod
+    train: Trains, method: TrainerMethod
 ) -> None:
     frame = replace(SMALL, epochs=12)
     whole = train(method, NAS_BENCH_201, frame)

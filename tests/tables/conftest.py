@@ -42,7 +42,7 @@ class ToySpace(SearchSpace[str]):
         return "".join(str(rng.choice(pair)) for pair in zip(first, second, strict=True))
 
     def neighbours(self, architecture: str) -> Sequence[str]:
-        one, two = architecture
+        one, two = tuple(architecture)
         return [a + two for a in LETTERS if a != one] + [one + b for b in LETTERS if b != two]
 
     def enumerate(self) -> Iterator[str]:

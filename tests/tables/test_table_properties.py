@@ -54,7 +54,7 @@ def contents(draw: st.DrawFn) -> Content:
         st.sampled_from([4, 200]),
         st.sampled_from([0, 777, "mean"]),
     )
-    blocks = {}
+    blocks: dict[Any, Any] = {}
     for where in draw(st.lists(place, min_size=1, max_size=4, unique=True)):
         epochs = sorted(draw(st.sets(st.integers(1, 4), min_size=1, max_size=3)))
         numbers = [[draw(full), *(draw(value) for _ in range(width - 1))] for _ in epochs]
