@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from harness import registry
 from harness.conformance.checks import (
@@ -48,7 +49,7 @@ from harness.spaces import NetworkShape
 from harness.supernets.choices import ChoiceGroup
 from harness.supernets.network import Mixture
 from harness.supernets.spaces import AnySupernetSpace, SupernetSpace
-from harness.supernets.trainers import TrainerMethod
+from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerMethod
 from harness.supernets.training import Trained
 
 Train = Callable[..., Trained]
@@ -129,6 +130,41 @@ class TrainerConformance(OnSmallSupernets):
                 replace(training, space=space).made()
             except HarnessError as error:
                 check_refusal(error)
+
+    # -- how it trains weights
+
+    def test_weights_are_trained_as_the_frame_says(
+        self, trainer: TrainerMethod, training: SmallTraining, tmp_path: Path
+    ) -> None:
+        """Every step is clipped, with the frame's momentum and its weight decay or a larger one."""
+        if not trainer.trains:
+            return
+        frame = replace(training.frame, clip=0.02, momentum=0.7, nesterov=True, weight_decay=0.002)
+        made, sizes = list[SupernetTrainer](), list[float]()
+
+        def create(context: TrainerContext, settings: Any) -> SupernetTrainer:
+            made.append(trainer.create(context, settings))
+            return made[-1]
+
+        def look(optimizer: torch.optim.Optimizer, *given: Any) -> None:
+            if not made or optimizer is not made[-1].optimizer:
+                return
+            for group in optimizer.param_groups:
+                assert (group["momentum"], group["nesterov"]) == (0.7, True)
+                assert group["weight_decay"] >= 0.002
+            weights = made[-1].supernet.parameters()
+            gradients = [each.grad for each in weights if each.grad is not None]
+            sizes.append(
+                float(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])))
+            )
+
+        watched = replace(training, trainer=replace(trainer, create=create), frame=frame)
+        handle = register_optimizer_step_pre_hook(look)
+        try:
+            watched.run(tmp_path / "frame")
+        finally:
+            handle.remove()
+        assert max(sizes) == pytest.approx(0.02, rel=1e-3), "largest norm of a gradient"
 
     # -- randomness and resumption
 

@@ -16,6 +16,9 @@ from harness.records.record import RunRecord
 from harness.records.store import RunStore
 from harness.resources import Workshop
 from harness.runs.runner import execute
+from harness.runs.supernet.run import trained_for
+from harness.spaces import NetworkShape
+from harness.supernets.spaces import SupernetOptions
 from harness.tables.catalog import open_table
 from tests.core.supernet_suites import (
     CELLS,
@@ -83,6 +86,24 @@ def test_a_record_says_what_was_trained_selected_and_looked_up(tmp_path: Path) -
     assert [len(details["log"][name]) for name in ("loss", "architectures")] == [2, 2]
     assert record.provenance["device"] == "cpu"
     assert record.provenance["split"]
+
+
+def test_the_frame_gives_the_supernet_its_shape_and_its_images(tmp_path: Path) -> None:
+    given = {"epochs": 1, "channels": 3, "cells": 2, "patch": 1}
+    given |= {"train_images": 40, "valid_images": 30}
+    frame = ", ".join(f"{name} = {value}" for name, value in given.items())
+    workshop = Workshop()
+    (spec,) = specs(write(tmp_path, method("darts", frame=f"{{ {frame} }}")), workshop)
+    trained, data = trained_for(spec, workshop)
+    shape = NetworkShape(classes=10, channels=3, cells=2, in_channels=1, resolution=8, patch=1)
+    assert trained.recipe.shape == shape
+    expected = trained.space.supernet(shape, SupernetOptions()).state_dict()
+    found = trained.supernet.state_dict()
+    assert {name: each.shape for name, each in found.items()} == {
+        name: each.shape for name, each in expected.items()
+    }
+    assert (len(data.train.labels), len(data.valid.labels)) == (40, 30)
+    assert given.items() <= vars(trained.recipe.frame).items()
 
 
 def test_magnitude_has_a_trajectory_and_the_others_their_end_alone(

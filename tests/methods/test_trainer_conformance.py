@@ -157,6 +157,23 @@ class TellsNoLoss(AlphaTrainer):
         return 0.0
 
 
+class ClipsNothing(AlphaTrainer):
+    def clip_and_step(self) -> None:
+        self.optimizer.step()
+
+
+class DecaysNothing(AlphaTrainer):
+    def begin_epoch(self, epoch: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = 0.0
+
+
+class HasMomentumOfItsOwn(AlphaTrainer):
+    def begin_epoch(self, epoch: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["momentum"] = 0.9
+
+
 @pytest.mark.parametrize(
     ("faulty", "check"),
     [
@@ -168,6 +185,9 @@ class TellsNoLoss(AlphaTrainer):
         (IgnoresTheConstraint, "test_a_selector_can_train_on_under_a_constraint_and_go_back"),
         (LoadsTheDataSet, "test_holds_no_data_set"),
         (TellsNoLoss, "test_another_seed_gives_another_training"),
+        (ClipsNothing, "test_weights_are_trained_as_the_frame_says"),
+        (DecaysNothing, "test_weights_are_trained_as_the_frame_says"),
+        (HasMomentumOfItsOwn, "test_weights_are_trained_as_the_frame_says"),
     ],
 )
 def test_the_suite_finds_faults(
@@ -185,6 +205,7 @@ def test_the_suite_finds_faults(
             return replace(training, seed=seed).run(root / folder, cut=cut)
 
         given = {"trainer": trainer, "training": training, "space": ToySpace(), "train": train}
+        given["tmp_path"] = root
         method(**{name: given[name] for name in inspect.signature(method).parameters})
 
     run(AlphaTrainer)
