@@ -222,6 +222,10 @@ FRAME = "of darts's training frame is"
         (method("darts", frame="{ drop_path = 1.5 }"), f"drop_path {FRAME} 1.5; it must be at lea"),
         (method("darts", frame="{ snapshots = -2 }"), f"snapshots {FRAME} -2; it must be 1 to"),
         (method("darts", frame="{ clip = -1 }"), f"clip {FRAME} -1; it must be at least 0"),
+        (
+            method("random-search", frame="{ epochs = 3 }"),
+            "random-search searches a table; a frame is for methods that train supernets",
+        ),
         (method("darts", frame="{ clip = inf }"), f"clip {FRAME} inf; it must be finite"),
         (
             method("darts", frame="{ cells = 999999999 }"),

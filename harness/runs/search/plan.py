@@ -77,6 +77,11 @@ def _runs(
     table: BenchmarkTable,
     protocol: SearchProtocol,
 ) -> Iterable[RunSpec]:
+    if entry.frame:
+        raise BadSuite(
+            f"{entry.name} searches a table; a frame is for methods that train supernets, and its "
+            f"{', '.join(sorted(entry.frame))} would change nothing"
+        )
     method = registry.load("methods", entry.name, BlackBoxMethod)
     settings = make_settings(entry.name, method.settings, entry.settings)
     fidelities = protocol.tasks[0].signal.fidelities
