@@ -203,9 +203,15 @@ class _Nothing:
     """Empty settings."""
 
 
+_REQUIRED = ("name", "summary", "section", "does", "entry", "protocol", "method", "methods")
+
+
 def named(name: str) -> AnyRunKind:
     """The kind of that name. Raises UnknownName, or HarnessError if it cannot be loaded."""
     kind: AnyRunKind = registry.load("kinds", name, RunKind)
+    lacking = [each for each in _REQUIRED if not hasattr(kind, each)]
+    if lacking:
+        raise HarnessError(f"kind of run {name!r} does not say its {', '.join(lacking)}")
     if kind.name != name:
         raise HarnessError(f"kind of run {name!r} calls itself {kind.name!r}; register it by that")
     return kind

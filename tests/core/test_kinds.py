@@ -266,6 +266,13 @@ def test_a_kind_goes_by_the_name_that_it_is_registered_under(tmp_path: Path, sui
         api.plan(suite)
 
 
+@pytest.mark.parametrize("lacking", ["does", "methods", "protocol"])
+def test_a_kind_says_all_that_is_asked_of_it(lacking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(FrontKind, lacking)
+    with pytest.raises(HarnessError, match=f"kind of run 'front' does not say its {lacking}"):
+        kinds.named("front")
+
+
 # -- what commands say
 
 
