@@ -118,8 +118,8 @@ def test_a_command_that_cannot_start_names_what_was_installed_over_harness(
 
 
 def test_files_that_went_with_the_other_are_missing(site: Site) -> None:
-    (site.folder / "harness" / "cli.py").unlink()
-    said = f"error: files of nas-harness are missing (harness/cli.py): run `{INDEX}`\n"
+    (site.folder / "harness" / "suites" / "suite.py").unlink()
+    said = f"error: files of nas-harness are missing (harness/suites/suite.py): run `{INDEX}`\n"
     assert site.harness("ls") == (1, said)
 
 
