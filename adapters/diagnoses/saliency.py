@@ -31,10 +31,10 @@ KINDS = ("adversarial", "integrated-gradients", "smoothgrad")
 
 @dataclass(frozen=True)
 class SaliencySettings:
-    """How many images, and of how many random starts a map is the mean."""
+    """The number of images, and of the random starts that a map is the mean of."""
 
     images: Count = setting(6, "validation images, the first of the split")
-    starts: Count = setting(8, "random starts that a map is the mean of")
+    starts: Count = setting(8, "random starts averaged in a map")
 
 
 def check(spec: RunSpec) -> None:
@@ -82,7 +82,7 @@ def first_images(data: SupernetData, count: int) -> Batch:
 
 
 def table(steps: list[Randomised]) -> FoundTable:
-    """A row for each layer, and all above it, that was randomised."""
+    """A row for each layer that was randomised together with all above it."""
     return FoundTable(
         "sanity check of saliency maps",
         (

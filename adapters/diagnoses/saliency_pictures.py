@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Pictures(NamedTuple):
-    """One picture of each image under one title.
+    """A column of pictures, one for each image, under one title.
 
     pictures: shape (images, height, width) for heat, (images, height, width, 3) for colours in
     0 to 1.
@@ -63,7 +63,7 @@ def draw_grid(columns: Sequence[Pictures]) -> Figure:
 
 
 def draw_correlations(found: Sequence[Randomised]) -> Figure:
-    """Mean rank correlation, and its deviation over images, as layer after layer is lost."""
+    """Mean rank correlation, and its deviation over images, as more layers are randomised."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.0 + 0.8 * len(found), 3.0), layout="constrained")

@@ -1,7 +1,7 @@
-"""Do maps depend on what a network has learnt? Its layers are randomised from the top down.
+"""Whether maps depend on a network's learnt weights: layers are randomised from the top down.
 
 The test of Adebayo et al. (Sanity Checks for Saliency Maps, NeurIPS 2018) that SANAS reports in
-its Figure 2: rank correlations of the maps' magnitudes, as layer after layer loses its weights.
+its Figure 2: rank correlations of the maps' magnitudes, as layer after layer is randomised.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOTHING = "nothing"
 
 
 class Randomised(NamedTuple):
-    """Maps after a layer, and all above it, lost its weights.
+    """Maps after a layer, and all above it, were randomised.
 
     layer: its name, ``NOTHING`` for the trained network. maps: of the images' shape. correlations:
     shape (images,), with the trained network's maps by magnitudes; NaN for a constant map.
@@ -41,10 +41,10 @@ def cascade(
 ) -> list[Randomised]:
     """The test for each layer, from the top; the first entry is of the trained network itself.
 
-    A map is the mean over ``starts`` random starts. No two maps share their starts, which would
-    make them alike whatever the weights are; so the first entry says how alike maps of one network
-    are, and the others are to be read against it. Weights are drawn as the space initialises them,
-    from ``generator``. The network is as before afterwards.
+    A map is the mean over ``starts`` random starts. All maps have different starts, because equal
+    starts would make maps similar for any weights; the first entry is therefore the similarity of
+    maps of one network, to compare the others with. Weights are drawn as the space initialises
+    them, from ``generator``. The network is restored afterwards.
     """
     mapper = Mapper(trainer.pixels, trainer.settings, generator)
     reference = mean_map(trainer, batch, mapper, starts)
@@ -61,7 +61,7 @@ def cascade(
 
 
 def mean_map(trainer: SanasTrainer, batch: Batch, mapper: Mapper, starts: int) -> Tensor:
-    """The mean of maps that differ in what was drawn for them."""
+    """The mean of maps with different random draws."""
     total = torch.zeros_like(batch.images)
     with trainer.undisturbed():
         for _ in range(starts):
@@ -70,7 +70,7 @@ def mean_map(trainer: SanasTrainer, batch: Batch, mapper: Mapper, starts: int) -
 
 
 def layers(trainer: SanasTrainer, batch: Batch) -> list[str]:
-    """Stem, cells, head and so on: what has weights, in the order in which images meet it."""
+    """The parts with weights, such as stem, cells and head, in the order of the forward pass."""
     names: list[str] = []
     hooks = []
     for name, module in _parts(trainer.supernet):
@@ -92,7 +92,7 @@ def layers(trainer: SanasTrainer, batch: Batch) -> list[str]:
 
 
 def _parts(supernet: Supernet) -> Iterator[tuple[str, nn.Module]]:
-    """The network's children with weights; of lists their items."""
+    """The network's children with weights; for lists their items."""
     for name, child in supernet.named_children():
         inner = child.named_children() if isinstance(child, nn.ModuleList) else [("", child)]
         for number, module in inner:
@@ -117,7 +117,7 @@ def rank_correlations(first: Tensor, second: Tensor) -> NDArray[np.float64]:
 
 
 def _fresh(trainer: SanasTrainer, generator: torch.Generator) -> Supernet:
-    """A supernet of the same design with other first weights."""
+    """A supernet of the same design with other initial weights."""
     seed = torch.randint(2**62, (), generator=generator, device=generator.device)
     with torch_seeded(int(seed)):
         return trainer.context.space.supernet(*trainer.design())
@@ -125,7 +125,7 @@ def _fresh(trainer: SanasTrainer, generator: torch.Generator) -> Supernet:
 
 @contextmanager
 def _kept(supernet: Supernet) -> Iterator[None]:
-    """Put all weights and buffers back afterwards."""
+    """Restore all weights and buffers afterwards."""
     before = {name: values.clone() for name, values in supernet.state_dict().items()}
     try:
         yield

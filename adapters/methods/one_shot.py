@@ -14,7 +14,7 @@ _BALENAS = "BaLeNAS: Differentiable Architecture Search via the Bayesian Learnin
 _ROBUST = "Zela et al., Understanding and Robustifying DARTS, ICLR 2020"
 
 _PT_FRAME = {"nas-bench-201": {"epochs": 100}}
-"""The published code trains the supernets that it selects from twice as long there as DARTS's."""
+"""The published code trains these supernets twice as long as DARTS's on NAS-Bench-201."""
 
 DARTS = SupernetMethod(
     summary="DARTS of first order, selected by the magnitude of alpha",
@@ -55,7 +55,7 @@ PC_DARTS = SupernetMethod(
 )
 
 GDAS = SupernetMethod(
-    summary="GDAS: one drawn candidate an edge, straight-through",
+    summary="GDAS: one drawn candidate per edge, straight-through",
     source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
     trainer="gdas",
     selector="magnitude",
@@ -76,7 +76,7 @@ DRNAS = SupernetMethod(
 )
 
 DRNAS_PROGRESSIVE = SupernetMethod(
-    summary="DrNAS, progressive: ever more channels, ever fewer candidates",
+    summary="Progressive DrNAS: more channels and fewer candidates in the second stage",
     source=_DRNAS,
     trainer="drnas-progressive",
     selector="magnitude",
@@ -90,7 +90,7 @@ SDARTS_RS = SupernetMethod(
 )
 
 SDARTS_ADV = SupernetMethod(
-    summary="SDARTS-ADV: weights trained under the worst mixture near by",
+    summary="SDARTS-ADV: weights trained under the worst mixture nearby",
     source=_SDARTS,
     trainer="sdarts-adv",
     selector="magnitude",
@@ -104,7 +104,7 @@ SDARTS_RS_PT = SupernetMethod(
 )
 
 P_DARTS = SupernetMethod(
-    summary="P-DARTS: three stages, ever deeper, with ever fewer candidates",
+    summary="P-DARTS: three stages of increasing depth and with fewer candidates",
     source="Chen et al., Progressive Differentiable Architecture Search, ICCV 2019",
     trainer="p-darts",
     selector="magnitude",
@@ -140,14 +140,15 @@ SGAS_PT = SupernetMethod(
 )
 
 DARTS_ES = SupernetMethod(
-    summary="DARTS-ES: stops when the curvature in alpha jumps up",
+    summary="DARTS-ES: stops at a jump of the curvature in alpha",
     source=_ROBUST,
     trainer="darts-es",
     selector="magnitude",
 )
 
 DARTS_ADA = SupernetMethod(
-    summary="DARTS-ADA: goes back when the curvature jumps up, and on with more weight decay",
+    summary="DARTS-ADA: on a jump of the curvature returns to an earlier epoch, with more "
+    "weight decay",
     source=_ROBUST,
     trainer="darts-ada",
     selector="magnitude",
@@ -168,21 +169,21 @@ R_DARTS_DP = SupernetMethod(
 )
 
 RANDOM_SELECTION = SupernetMethod(
-    summary="A uniformly drawn architecture: what every method must beat",
+    summary="Sentinel: a uniformly drawn architecture",
     source="sentinel",
     trainer="untrained",
     selector="random",
 )
 
 MOST_PARAMETERS = SupernetMethod(
-    summary="The largest of some random architectures: what training-free methods must beat",
+    summary="Sentinel: the largest of some random architectures",
     source="sentinel",
     trainer="untrained",
     selector="parameters",
 )
 
 ORACLE = SupernetMethod(
-    summary="The best architecture of the table: what no method can beat",
+    summary="Sentinel: the best architecture of the table, an upper bound",
     source="sentinel",
     trainer="untrained",
     selector="oracle",
@@ -196,7 +197,7 @@ RANDOM_SEARCH_WS = SupernetMethod(
 )
 
 SETN = SupernetMethod(
-    summary="SETN: a template learns which cells do well, the best of its draws is taken",
+    summary="SETN: a template network learns which cells are good; the best of its draws",
     source="Dong and Yang, One-Shot NAS via Self-Evaluated Template Network, ICCV 2019",
     trainer="setn",
     selector="policy-sampling",
@@ -204,7 +205,7 @@ SETN = SupernetMethod(
 )
 
 ENAS = SupernetMethod(
-    summary="ENAS: a controller learns to draw cells, the best of its draws is taken",
+    summary="ENAS: a controller learns to draw cells; the best of its draws",
     source="Pham et al., Efficient Neural Architecture Search via Parameter Sharing, ICML 2018",
     trainer="enas",
     selector="policy-sampling",
@@ -270,7 +271,7 @@ SANAS_PR = SupernetMethod(
 )
 
 SANAS_BETTY = SupernetMethod(
-    summary="SANAS over PC-DARTS as the example of the library Betty has it",
+    summary="SANAS over PC-DARTS, with the settings of an example of the library Betty",
     source=f"{_SANAS}; code leopard-ai/betty, saliency_aware_nas_4_level",
     trainer="sanas-pc",
     selector="magnitude",
@@ -310,7 +311,7 @@ BALENAS_TF = SupernetMethod(
 )
 
 IT_NAS = SupernetMethod(
-    summary="IT-NAS: candidates as tokens, selected by what an indicator token attends to",
+    summary="IT-NAS: candidates as tokens, selected by an indicator token's attention",
     source="IT-NAS: Integrating Lite-Transformer into NAS for Architecture Selection, 2022",
     trainer="it-nas",
     selector="indicator",

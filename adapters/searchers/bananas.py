@@ -18,7 +18,7 @@ from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.settings import Count, Depth, NotNegative, Whole, Width, setting
 from harness.spaces import AnySpace, Epochs
 
-_PARENTS_TRIED = 5  # naszilla's patience: parents that may be mutated for want of new mutants
+_PARENTS_TRIED = 5  # naszilla's limit on the number of parents to mutate if new mutants are lacking
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,17 @@ class BananasSettings:
     """The settings of BANANAS; the defaults are those of naszilla."""
 
     initial: Count = setting(10, "random architectures before the first model")
-    batch: Count = setting(10, "architectures evaluated for each model (naszilla's k)")
-    candidates: Count = setting(
-        100, "mutants of the best architecture among which the model chooses"
-    )
+    batch: Count = setting(10, "architectures evaluated with each model (naszilla's k)")
+    candidates: Count = setting(100, "mutants of the best architecture, of which the model chooses")
     mutation: str = setting(
         "",
-        "empty redraws every decision with probability 1 / (decisions - 2), as naszilla does; "
-        "else the name of a mutation distribution of the space",
+        "name of a mutation distribution of the space; empty draws every decision anew "
+        "with probability 1 / (decisions - 2), as naszilla does",
     )
     encoding: str = setting(
         "",
-        "the space's encoding for the model; empty for path-truncated where the space has it, "
-        "else one-hot",
+        "the space's encoding for the model; empty for path-truncated if the space has "
+        "it, else one-hot",
     )
     members: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = setting(5, "networks in the ensemble")
     layers: Depth = setting(10, "hidden layers of each network")
@@ -49,14 +47,14 @@ class BananasSettings:
 
 
 class Bananas:
-    """Asks for the candidates whose sampled error is least, and learns anew after each batch.
+    """Evaluates the candidates of least sampled error, and retrains the model after each batch.
 
     White et al. 2021 with the defaults of naszilla (``nas_algorithms.py``, ``params.py``,
     ``meta_neural_net.py``, ``nas_benchmarks.py``). The ensemble learns validation error in
     percent, by mean absolute error; independent Thompson sampling draws one number for each
-    candidate from a normal distribution with the ensemble's mean and deviation; no architecture
-    is asked for twice. Where the mutants run out, the next best parents are mutated, then
-    uniform draws follow.
+    candidate from a normal distribution with the ensemble's mean and deviation. Each architecture
+    is evaluated once. When the mutants run out, the next best parents are mutated, then uniform
+    draws follow.
     """
 
     def __init__(self, context: SearchContext, settings: BananasSettings) -> None:
@@ -71,7 +69,7 @@ class Bananas:
         self._queue: deque[Any] = deque()
 
     def ask(self) -> Trial | None:
-        """A random architecture at first, then what the model chose; None if all were asked for."""
+        """A random architecture at first, then the model's choices; None after the whole space."""
         if not self._queue and len(self._validations) >= self._settings.initial:
             self._queue.extend(self._choose())
         if self._queue:
@@ -84,13 +82,13 @@ class Bananas:
         return Trial(architecture, self._epochs)
 
     def tell(self, trial: Trial, validation: float, cost: float) -> None:
-        """One more example for the model."""
+        """Add an example for the model."""
         self._architectures.append(trial.architecture)
         self._features.append(self._encode(trial.architecture))
         self._validations.append(validation)
 
     def _choose(self) -> list[Any]:
-        """The batch of candidates that Thompson sampling ranks first."""
+        """The candidates that Thompson sampling ranks first, a batch."""
         candidates = self._candidates()
         if not candidates:
             return []
@@ -106,7 +104,7 @@ class Bananas:
         return [candidates[position] for position in ranked]
 
     def _candidates(self) -> list[Any]:
-        """Unseen mutants of the best architecture, and of the next best where they are too few."""
+        """Unseen mutants of the best architecture, and of the next best if they are too few."""
         wanted = self._settings.candidates
         found: dict[Any, None] = {}
         best_first = sorted(range(len(self._validations)), key=lambda i: -self._validations[i])
@@ -127,7 +125,7 @@ class Bananas:
         uniform = self._rng.random((2, len(chosen))).tolist()
         for position, choices in enumerate(self._space.decisions):
             if uniform[0][position] < probability and choices > 1:
-                # A step of 1 ... choices - 1 around the circle: every other choice alike.
+                # A step of 1 ... choices - 1 around the circle: other choices are equally likely.
                 step = 1 + int(uniform[1][position] * (choices - 1))
                 chosen[position] = (chosen[position] + step) % choices
         return self._space.from_decisions(chosen)
@@ -137,9 +135,9 @@ class Bananas:
 
 
 def _encoding_of(space: AnySpace, name: str) -> str:
-    """The name of an encoding that the space knows. Raises UnknownName.
+    """The name of an encoding that the space offers. Raises UnknownName.
 
-    A space is asked for one architecture's features: it has no other way to say what it knows.
+    It encodes one architecture, since spaces do not list their encodings.
     """
     any_architecture = space.from_decisions([0] * len(space.decisions))
     try:

@@ -1,4 +1,4 @@
-"""The brackets of Hyperband: how many architectures train for how long."""
+"""The brackets of Hyperband: the numbers of architectures and the lengths of their trainings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rounding = Literal["up", "down"]
 
 
 class Rung(NamedTuple):
-    """A stage of successive halving: so many architectures, each trained for ``epochs``."""
+    """A stage of successive halving: a number of architectures, each trained for ``epochs``."""
 
     architectures: int
     epochs: Epochs
@@ -30,18 +30,18 @@ def plan_brackets(
 ) -> tuple[Bracket, ...]:
     """One round of Hyperband's brackets, the one with the most and shortest trainings first.
 
-    With R the most epochs there are and r the fewest, s_max = floor(log_eta(R / r)), which is the
-    paper's for r = 1. Bracket s = s_max ... 0 starts with n architectures at R * eta**-s epochs
+    With R the largest number of epochs and r the smallest, s_max = floor(log_eta(R / r)), as in the
+    paper for r = 1. Bracket s = s_max ... 0 starts with n architectures at R * eta**-s epochs
     and hands floor(n / eta) on to eta times the epochs, until R.
 
     sizes: ``ceil`` is n = ceil((s_max + 1) / (s + 1) * eta**s), Algorithm 1 of Li et al. 2018;
         ``floor`` is n = floor((s_max + 1) / (s + 1)) * eta**s, that of HpBandSter.
-    rounding: epochs that the benchmark lacks become the nearest there are above (``up``) or
-        below (``down``, else the fewest). Rungs of a bracket that fall together are one rung of
-        the first one's size: nothing is trained again at the same fidelity just to be halved.
+    rounding: epochs that the benchmark lacks become the nearest above (``up``) or below (``down``,
+        else the fewest). Rungs of a bracket with equal epochs are one rung of the first one's size,
+        so that no architecture is trained twice at one fidelity.
 
-    Raises NotApplicable where the benchmark has no two fidelities of one schedule that are apart by
-    a factor of 2, HarnessError where it has and this ``eta`` and ``rounding`` use only one.
+    Raises NotApplicable if the benchmark lacks two fidelities of one schedule that differ by a
+    factor of 2, HarnessError if this ``eta`` and ``rounding`` use only one of them.
     """
     _check_fidelities(method, fidelities)
     ladder = sorted(fidelities)
@@ -86,7 +86,7 @@ def _listed(fidelities: Sequence[Epochs]) -> str:
 
 
 def _snap(ladder: list[Epochs], highest: int, divisor: int, rounding: Rounding) -> Epochs:
-    """The fidelity that stands for ``highest / divisor`` epochs, in exact arithmetic."""
+    """The fidelity used for ``highest / divisor`` epochs, in exact arithmetic."""
     if rounding == "up":
         return next(epochs for epochs in ladder if epochs.trained * divisor >= highest)
     below = [epochs for epochs in ladder if epochs.trained * divisor <= highest]

@@ -1,4 +1,4 @@
-"""What several searchers need of a space and of their settings."""
+"""Draws that several searchers share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.spaces import AnySpace
 
 
 def draw_unseen(space: AnySpace, rng: np.random.Generator, seen: Collection[Any]) -> Any | None:
-    """Draw uniformly among the architectures that are not in ``seen``, a set of the space's own.
+    """Draw uniformly among the architectures of the space that are not in ``seen``.
 
-    None where the space is exhausted. Draws until one is new, so it is cheap as long as the seen
-    ones are few, and takes about ``space.size`` draws for the very last one.
+    None if the space is exhausted. It draws until one is new, which is fast while ``seen`` is
+    small, and takes about ``space.size`` draws for the last one.
     """
     if len(seen) >= space.size:
         return None

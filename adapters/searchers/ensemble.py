@@ -22,7 +22,7 @@ ZERO = np.float32(0.0)
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the ensemble and its networks are."""
+    """The size of the ensemble and of its networks."""
 
     features: int
     members: int
@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class EnsembleTraining:
-    """How the networks are trained: Adam on the mean absolute error, in shuffled batches."""
+    """The training of the networks: Adam on the mean absolute error, in shuffled batches."""
 
     epochs: int
     batch: int
@@ -43,7 +43,7 @@ class Ensemble:
     """``members`` networks of ``layers`` hidden layers of ``width`` rectified units each.
 
     Weights start by Glorot's uniform rule and biases at zero, as in Keras. Every parameter is a
-    view into one flat array, so that Adam takes a few operations a step and not a few a layer.
+    view into one flat array, so that Adam takes a few operations in a step, not in each layer.
     """
 
     def __init__(self, shape: Shape, rng: np.random.Generator) -> None:
@@ -71,7 +71,7 @@ class Ensemble:
         return weights, biases
 
     def _forward(self, inputs: Singles) -> list[Singles]:
-        """What each layer hands on, the inputs first; shapes (members, rows, units)."""
+        """The outputs of the layers, the inputs first; shapes (members, rows, units)."""
         values = [inputs]
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = values[-1] @ weight
@@ -93,7 +93,7 @@ class Ensemble:
             np.add.reduce(delta, axis=1, keepdims=True, out=self._bias_gradients[layer])
             if layer > 0:
                 delta = delta @ self.weights[layer].transpose(0, 2, 1)
-                # A rectified value is never negative: its sign is the derivative.
+                # The sign of a rectified value is the derivative of the rectification.
                 delta *= np.sign(incoming)
 
     def fit(

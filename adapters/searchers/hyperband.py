@@ -20,20 +20,21 @@ class HyperbandSettings:
     eta: Eta = setting(3, "the best 1/eta of a rung are trained eta times longer")
     sizes: Sizes = setting(
         "ceil",
-        "how many architectures a bracket starts with: ceil as in Li et al. 2018, floor as in "
-        "HpBandSter",
+        "rounding of a bracket's first number of architectures: ceil as in Li et al. "
+        "2018, floor as in HpBandSter",
     )
     rounding: Rounding = setting(
-        "up", "epochs that the table lacks become the nearest it has: up or down"
+        "up",
+        "numbers of epochs that the table lacks are replaced by the next larger or smaller one",
     )
 
 
 class Halving:
     """Runs brackets of successive halving, round after round; new architectures come from outside.
 
-    ``suggest`` gives the next architecture of a bracket's first rung. Between equals, the one
-    that was evaluated first goes on. A training that goes on is a trial of its own, which pays
-    for all its epochs again, as in the published code.
+    ``suggest`` gives the next architecture of a bracket's first rung. Of equals, the one evaluated
+    first is promoted. A longer training is a trial of its own, which pays for all its epochs again,
+    as in the published code.
     """
 
     def __init__(self, brackets: tuple[Bracket, ...], suggest: Callable[[], Any]) -> None:
@@ -41,12 +42,12 @@ class Halving:
         self._suggest = suggest
         self._rungs: list[Rung] = []
         self._waiting: list[Any] = []
-        """Promoted architectures that are still to be asked for, the best last."""
+        """Promoted architectures that are still to be evaluated, the best last."""
         self._fresh = 0
         self._results: list[tuple[float, Any]] = []
 
     def ask(self) -> Trial:
-        """The next trial of the rung; when it is done, the best go on or a bracket begins."""
+        """The next trial of the rung; after the rung, the best are promoted or a bracket begins."""
         if not self._waiting and self._fresh == 0:
             self._advance()
         if self._fresh > 0:
@@ -55,7 +56,7 @@ class Halving:
         return Trial(self._waiting.pop(), self._rungs[0].epochs)
 
     def tell(self, trial: Trial, validation: float, cost: float) -> None:
-        """Note the result for the choice of who goes on."""
+        """Store the result for the promotions."""
         self._results.append((validation, trial.architecture))
 
     def _advance(self) -> None:
@@ -73,9 +74,9 @@ class Halving:
 def create(context: SearchContext, settings: HyperbandSettings) -> Halving:
     """Hyperband with uniform draws.
 
-    Li et al. 2018, Algorithm 1. Brackets follow one another from the most exploring to plain
-    random search at full length, and begin again until the budget ends.
-    Raises NotApplicable with fewer than two fidelities (see ``plan_brackets``).
+    Li et al. 2018, Algorithm 1. Brackets run from the one with the most architectures to plain
+    random search at full length, and start again until the budget ends. Raises NotApplicable with
+    fewer than two fidelities (see ``plan_brackets``).
     """
     brackets = brackets_of("hyperband", context.fidelities, settings)
     return Halving(brackets, lambda: context.space.sample(context.rng))

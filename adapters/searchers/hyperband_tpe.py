@@ -1,4 +1,4 @@
-"""Hyperband's brackets, filled by Optuna's TPE: of BOHB's kind, but not BOHB."""
+"""Hyperband's brackets, filled by Optuna's TPE: similar to BOHB, with another model."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ class HyperbandTpeSettings(hyperband.HyperbandSettings):
 
     sizes: Sizes = setting(
         "floor",
-        "how many architectures a bracket starts with: floor as in HpBandSter, ceil as in Li et "
-        "al. 2018",
+        "rounding of a bracket's first number of architectures: floor as in HpBandSter, "
+        "ceil as in Li et al. 2018",
     )
     rounding: Rounding = setting(
-        "down", "epochs that the table lacks become the nearest it has: up or down"
+        "down",
+        "numbers of epochs that the table lacks are replaced by the next larger or smaller one",
     )
     num_samples: Count = setting(
-        4, "candidates drawn from the model of the good, of which the best ratio is taken"
+        4,
+        "candidates drawn from the density of good results, of which the one with the "
+        "best ratio is taken",
     )
-    random_fraction: Share = setting(0.0, "share of architectures drawn uniformly all the same")
+    random_fraction: Share = setting(0.0, "share of architectures that are drawn uniformly")
     minimum_observations: Whole = setting(
         0,
-        "results that a fidelity needs before it is modelled; 0 for 2 * (decisions + 1), from "
-        "which on HpBandSter has both its densities",
+        "results that a fidelity needs before it is modelled; 0 for 2 * (decisions + 1), "
+        "the number at which HpBandSter has both its densities",
     )
 
 
 class HyperbandTpe:
-    """Hyperband whose new architectures come from a model of the highest fidelity that has one.
+    """Hyperband with new architectures from a model of the highest fidelity that has one.
 
-    After BOHB (Falkner et al. 2018; AutoDL-Projects ``exps/NATS-algos/bohb.py`` on HpBandSter,
-    which is no longer kept up). Brackets, rounding, number of samples, random fraction and the
-    choice of the modelled fidelity are BOHB's. The model is not: it is Optuna's multivariate
-    ``TPESampler``, which calls the best tenth of the results good, at most 25 (BOHB: 15 percent
-    and at least decisions + 1), smooths categories with a prior in place of fitted bandwidths,
-    and draws candidates from the good density itself. So BOHB's ``bandwidth_factor``,
-    ``min_bandwidth`` and ``top_n_percent`` have no counterpart here, and results are to be
-    reported as hyperband-tpe.
+    After BOHB (Falkner et al. 2018; AutoDL-Projects ``exps/NATS-algos/bohb.py`` on the unmaintained
+    HpBandSter). Brackets, rounding, number of samples, random fraction and the choice of the
+    modelled fidelity are BOHB's. The model is Optuna's multivariate ``TPESampler``, which calls the
+    best tenth of the results good, at most 25 (BOHB: 15 percent and at least decisions + 1),
+    smooths categories with a prior in place of fitted bandwidths, and draws candidates from the
+    good density itself. So BOHB's ``bandwidth_factor``, ``min_bandwidth`` and ``top_n_percent`` do
+    not exist here, and results are to be reported as hyperband-tpe.
     """
 
     def __init__(self, context: SearchContext, settings: HyperbandTpeSettings) -> None:
@@ -91,7 +93,7 @@ def _check(space: AnySpace, fidelities: Sequence[Epochs], settings: HyperbandTpe
 
 
 METHOD = BlackBoxMethod(
-    summary="Hyperband's brackets filled by Optuna's TPE, of BOHB's kind",
+    summary="Hyperband's brackets filled by Optuna's TPE, similar to BOHB",
     source="after Falkner et al. 2018, with Optuna's TPE; settings of NAS-Bench-201's BOHB",
     settings=HyperbandTpeSettings,
     create=HyperbandTpe,

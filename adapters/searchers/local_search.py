@@ -16,7 +16,7 @@ class LocalSearchSettings:
     """The settings of local search; the defaults are those of naszilla."""
 
     initial: Count = setting(
-        10, "random architectures before each climb, which starts at their best"
+        10, "random architectures before each climb, which starts at the best of them"
     )
     first_improvement: bool = setting(
         True,
@@ -29,12 +29,12 @@ class LocalSearchSettings:
 
 
 class LocalSearch:
-    """Climbs to a local optimum, then starts again from new random architectures.
+    """Climbs to a local optimum, then restarts from new random architectures.
 
     White et al. 2021, "Exploring the loss landscape in neural architecture search"; naszilla
     ``nas_algorithms.py`` (``local_search``) and ``nas_bench_201/cell_201.py``, which shuffles the
-    neighbours. No architecture is asked for twice, across restarts too; a neighbour that was seen
-    in an earlier climb is passed over, as there. Only a strictly better neighbour is moved to.
+    neighbours. Each architecture is evaluated once, across restarts too; neighbours seen in an
+    earlier climb are skipped, as there. It moves only to strictly better neighbours.
     """
 
     def __init__(self, context: SearchContext, settings: LocalSearchSettings) -> None:
@@ -52,7 +52,7 @@ class LocalSearch:
         self._neighbours: deque[Any] = deque()
 
     def ask(self) -> Trial | None:
-        """The next draw or neighbour; None once every architecture of the space was asked for."""
+        """The next draw or neighbour; None after the whole space."""
         while True:
             if self._drawn < self._settings.initial:
                 architecture = draw_unseen(self._space, self._rng, self._seen)
@@ -67,7 +67,7 @@ class LocalSearch:
             self._restart()
 
     def tell(self, trial: Trial, validation: float, cost: float) -> None:
-        """Keep what is strictly better; in a climb, that is where to move."""
+        """Keep a strictly better architecture; in a climb, move to it."""
         if self._best is None or validation > self._best[0]:
             self._best = (validation, trial.architecture)
             if self._climbing:
@@ -76,7 +76,7 @@ class LocalSearch:
                     self._neighbours.clear()
 
     def _next_neighbour(self) -> Any | None:
-        """The next unseen neighbour of where the climb stands; None at a local optimum."""
+        """The next unseen neighbour of the climb's position; None at a local optimum."""
         if not self._climbing:
             self._climbing = self._moved = True
         while True:

@@ -16,8 +16,8 @@ class RandomSearchSettings:
 
     replacement: bool = setting(
         True,
-        "True draws with replacement, as published, and pays for what it has seen before; False "
-        "never asks for an architecture twice and ends when the space is exhausted",
+        "True draws with replacement, as published, and pays for repeated architectures; "
+        "False evaluates each architecture once and ends when the space is exhausted",
     )
 
 
@@ -34,7 +34,7 @@ class RandomSearch:
         self._seen: set[Any] | None = None if settings.replacement else set()
 
     def ask(self) -> Trial | None:
-        """A uniform draw; None once every architecture was asked for without replacement."""
+        """A uniform draw; without replacement, None after the whole space."""
         if self._seen is None:
             return Trial(self._space.sample(self._rng), self._epochs)
         architecture = draw_unseen(self._space, self._rng, self._seen)
@@ -44,7 +44,7 @@ class RandomSearch:
         return Trial(architecture, self._epochs)
 
     def tell(self, trial: Trial, validation: float, cost: float) -> None:
-        """Nothing is learnt."""
+        """Ignore the result."""
 
 
 METHOD = BlackBoxMethod(

@@ -22,8 +22,10 @@ _BLOCK = 64  # tournaments drawn at once: one call of the generator for each wou
 class RegularisedEvolutionSettings:
     """The settings of regularised evolution; the defaults are those of NAS-Bench-201."""
 
-    population: Count = setting(10, "how many architectures live; the oldest dies for each child")
-    tournament: Count = setting(3, "how many are drawn to compete for being the parent")
+    population: Count = setting(10, "size of the population; each child replaces the oldest member")
+    tournament: Count = setting(
+        3, "members drawn for a tournament, of which the best becomes the parent"
+    )
     replacement: bool = setting(
         True,
         "True lets a tournament draw the same architecture twice, as the published code does; "
@@ -71,7 +73,7 @@ class RegularisedEvolution:
         return Trial(child, self._epochs)
 
     def tell(self, trial: Trial, validation: float, cost: float) -> None:
-        """The newcomer joins; the bounded queues drop the oldest of a full population."""
+        """Add the child; the bounded queues drop the oldest of a full population."""
         self._architectures.append(trial.architecture)
         self._validations.append(validation)
 
@@ -94,7 +96,7 @@ def _check(
 
 
 METHOD = BlackBoxMethod(
-    summary="aging evolution: mutate the best of a tournament, let the oldest die",
+    summary="aging evolution: mutate the best of a tournament, remove the oldest",
     source="Real et al. 2019; settings of NAS-Bench-201 (Dong and Yang 2020)",
     settings=RegularisedEvolutionSettings,
     create=RegularisedEvolution,

@@ -11,7 +11,7 @@ from harness.searchers.contract import BlackBoxMethod, SearchContext, Trial
 from harness.settings import NotNegative, Rate, setting
 
 FIRST_MOMENT, SECOND_MOMENT, EPSILON = 0.9, 0.999, 1e-8
-"""Adam's constants: the defaults of ``torch.optim.Adam``, which the published code leaves."""
+"""Adam's constants: the defaults of ``torch.optim.Adam``, as in the published code."""
 FIRST_REST, SECOND_REST = 1.0 - FIRST_MOMENT, 1.0 - SECOND_MOMENT
 
 
@@ -23,19 +23,19 @@ class ReinforceSettings:
         0.01, "Adam's learning rate; NATS-Bench uses 0.01, earlier scripts take it as an argument"
     )
     baseline_momentum: Rate = setting(
-        0.9, "momentum of the moving average of rewards that is taken off the reward"
+        0.9, "momentum of the moving average of rewards that is subtracted from the reward"
     )
     initial_deviation: NotNegative = setting(1e-3, "standard deviation of the initial logits")
 
 
 class Reinforce:
-    """A softmax for each decision, moved towards the choices of architectures that do well.
+    """A softmax for each decision, moved towards the choices of good architectures.
 
     Williams 1992, as in NAS-Bench-201 and NATS-Bench (AutoDL-Projects
-    ``exps/NATS-algos/reinforce.py``): one architecture a step, the reward is the validation
-    accuracy in percent, and the baseline, a bias-corrected moving average, takes in a reward
-    *before* the advantage is computed from both, so that the first advantage is zero. What a run
-    returns is the best it has seen, not the mode of the policy; that is the runner's part.
+    ``exps/NATS-algos/reinforce.py``): one architecture in each step, the reward is the validation
+    accuracy in percent, and the baseline, a bias-corrected moving average, is updated by a reward
+    *before* the advantage is computed from both, so that the first advantage is zero. A run answers
+    with the best architecture it has seen.
     """
 
     def __init__(self, context: SearchContext, settings: ReinforceSettings) -> None:

@@ -20,9 +20,9 @@ class TrainingFreeSettings:
     proxy: str = setting("synflow", "the registered proxy that ranks; Table 2 has snip and grasp")
     samples: Count = setting(100, "architectures drawn from the distribution")
     keep_duplicates: bool = setting(
-        False, "score an architecture as often as it is drawn, each time with other weights"
+        False, "score repeated draws of an architecture again, each time with other weights"
     )
-    batch: Whole = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+    batch: Whole = setting(0, "training images in the batch; 0 for the proxy's own number")
 
     def check_together(self) -> None:
         """Raises UnknownName for a proxy that is not registered."""
@@ -32,10 +32,10 @@ class TrainingFreeSettings:
 def select(trained: TrainedSupernet, settings: TrainingFreeSettings) -> Selection:
     """Draw, discretise by the space's rule, score stand-alone networks of the supernet's shape.
 
-    Section 3.3. Networks are newly initialised, all are scored on the same batch. A smaller sample
-    is the beginning of a larger one. Architectures whose score does not exist never win. A
-    candidate's score is the mean over the architectures that hold it. Raises NotApplicable for a
-    trainer that has learnt no distribution.
+    Section 3.3. Networks are newly initialised, and all scored on the same batch. A smaller sample
+    is the beginning of a larger one. Architectures without a score never win. A candidate's score
+    is the mean over the architectures with it. Raises NotApplicable for a trainer without a learnt
+    distribution.
     """
     trainer = trained.trainer
     if not isinstance(trainer, ScoreDistribution):
@@ -63,10 +63,10 @@ def select(trained: TrainedSupernet, settings: TrainingFreeSettings) -> Selectio
 
 
 SELECTOR = SelectorMethod(
-    summary="The best by a proxy of architectures drawn from the distribution that was learnt",
+    summary="The best by a proxy of architectures drawn from a learnt distribution",
     source="BaLeNAS, CVPR 2022, Section 3.3 and Table 2",
     settings=TrainingFreeSettings,
     select=select,
     cost="a proxy's score of each distinct architecture drawn",
-    returns="the mean score of the architectures that hold a candidate",
+    returns="the mean score of the architectures with a candidate",
 )

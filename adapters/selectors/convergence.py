@@ -1,8 +1,8 @@
 """Discretisation accuracy at convergence (Wang et al., ICLR 2021, Section 3.1 and Figure 1).
 
-The strength of an operation: its edge is given to it alone, the supernet is trained on, and the
-validation accuracy is read. It is what the deletion of DARTS+PT stands in for, at many times the
-cost. How long the paper trains on is not said; 5 epochs are DARTS+PT's pause between decisions.
+The strength of an operation is the validation accuracy after its edge was restricted to it and the
+supernet was trained further. The deletion of DARTS+PT approximates it at a fraction of the cost.
+The paper does not say how long it trains; 5 epochs are DARTS+PT's pause between decisions.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 
 @dataclass(frozen=True)
 class ConvergenceSettings(ValidationSettings):
-    """How long to converge, and where."""
+    """The length of the convergence, and the measured edges."""
 
-    augmented: bool = setting(False, "with the augmentation of training")
+    augmented: bool = setting(False, "use the augmentation of training")
     batch_statistics: bool = setting(
-        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+        False, "batch norm by the statistics of each batch; otherwise by running ones, where kept"
     )
-    tuning_epochs: Whole = setting(5, "epochs of training with the edge given to one operation")
+    tuning_epochs: Whole = setting(5, "epochs of training with an edge restricted to one operation")
     learning_rate_share: NotNegative = setting(
         0.1, "learning rate of tuning, constant, as a share of the search's first one"
     )
-    alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
+    alpha_trained: bool = setting(True, "train alpha too while the supernet is tuned")
     edges: Whole = setting(
         0,
-        "how many rows, drawn at random, are measured; 0 for all. The others are decided by the "
-        "trainer's scores, and so is which edges of a node stay",
+        "number of rows, drawn at random, that are measured; 0 for all. The trainer's "
+        "scores decide the others, and which edges of a node stay",
     )
 
 
 def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection:
     """Measure every candidate of every row, each time from the same trained supernet.
 
-    In rows that keep several candidates, as the inputs of a node in NAS-Bench-1Shot1 do, each is
-    measured alone.
+    In rows that keep several candidates, such as the inputs of a node in NAS-Bench-1Shot1, each
+    candidate is measured alone.
     """
     groups = trained.supernet.groups
     validation = Validation(trained, settings)
@@ -59,7 +59,7 @@ def select(trained: TrainedSupernet, settings: ConvergenceSettings) -> Selection
             trained.report("converging on one operation", done / total)
             decided = Decisions(groups).with_settled(number, row, [column])
             trained.constrain(decided)
-            # Every candidate is tuned on the same batches: a new tuning begins its streams anew.
+            # Every candidate is tuned on the same batches: a new tuning restarts its streams.
             tune = trained.tuning(
                 learning_rate=trained.learning_rate * settings.learning_rate_share,
                 train_alpha=settings.alpha_trained,
@@ -94,7 +94,7 @@ def _selection(
     deciding = found
     if partial:
         own = [np.asarray(rows, dtype=np.float64) for rows in trained.scores()]
-        # Accuracies are percent, the trainer's scores are not: rows are never compared across.
+        # Accuracies are in percent, the trainer's scores in other units: rows are not compared.
         deciding = [
             np.where(np.isnan(rows).all(axis=1, keepdims=True), given, rows)
             for rows, given in zip(found, own, strict=True)
@@ -108,10 +108,12 @@ def _selection(
 
 
 SELECTOR = SelectorMethod(
-    summary="Discretisation accuracy at convergence: give an edge to one operation, train on, read",
+    summary="Discretisation accuracy at convergence: restrict an edge to one operation, "
+    "train, evaluate",
     source="Wang et al., ICLR 2021, Section 3.1, Figure 1",
     settings=ConvergenceSettings,
     select=select,
-    cost="for each candidate of every edge some epochs of training and a pass over valid",
-    returns="the accuracy on valid with the edge given to a candidate",
+    cost="some epochs of training and a pass over the validation split for each candidate "
+    "of every edge",
+    returns="the validation accuracy with the edge restricted to a candidate",
 )

@@ -13,7 +13,7 @@ from harness.settings import Count, Share, Whole, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _TRIES = 10
-"""Draws, for each child that is wanted, until a generation does with fewer; as published."""
+"""Draws for each wanted child, before a generation has fewer children; as published."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class EvolutionSettings(ValidationSettings):
     each validation batch has its own.
     """
 
-    augmented: bool = setting(False, "with the augmentation of training")
-    valid_batch: Whole = setting(250, "images of a batch there; 0 takes the batch of the search")
+    augmented: bool = setting(False, "use the augmentation of training")
+    valid_batch: Whole = setting(250, "images of a validation batch; 0 for the batch of the search")
     population: Count = setting(50, "architectures of a generation")
-    generations: Count = setting(20, "generations, the random first one among them")
-    parents: Count = setting(10, "best architectures so far that parents are drawn from")
+    generations: Count = setting(20, "generations, including the random first one")
+    parents: Count = setting(10, "best architectures so far, from which parents are drawn")
     mutants: Whole = setting(25, "children of a generation by mutation")
     crossovers: Whole = setting(25, "children of a generation by crossover")
-    mutation_probability: Share = setting(0.1, "with which each decision is drawn anew")
+    mutation_probability: Share = setting(0.1, "probability that a decision is drawn anew")
 
     def check_together(self) -> None:
         """Raises HarnessError for more children than a generation holds."""
@@ -43,10 +43,10 @@ class EvolutionSettings(ValidationSettings):
 
 
 def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:
-    """Evolve architectures, none evaluated twice; the best ever seen is the answer.
+    """Evolve architectures, each evaluated once; the best of all is the answer.
 
-    A candidate's score is the mean accuracy of the architectures that hold it, which evolution has
-    drawn from the better ones.
+    A candidate's score is the mean accuracy of the evaluated architectures with it, which are
+    biased towards good ones.
     """
     validation = Validation(trained, settings)
     seen: dict[Any, float] = {}
@@ -62,14 +62,14 @@ def select(trained: TrainedSupernet, settings: EvolutionSettings) -> Selection:
 
 
 def _ranked(seen: dict[Any, float]) -> list[Any]:
-    """By accuracy; of equals the one that was seen first leads."""
+    """The architectures by accuracy; of equals, the one seen first leads."""
     return sorted(seen, key=lambda each: -seen[each])
 
 
 def _next(
     trained: TrainedSupernet, settings: EvolutionSettings, seen: dict[Any, float]
 ) -> list[Any]:
-    """Mutants, crossovers, and what is lacking drawn at random."""
+    """The next generation: mutants, crossovers, and random architectures for the rest."""
     space, rng = trained.space, trained.rng
     parents = _ranked(seen)[: settings.parents]
 
@@ -77,7 +77,7 @@ def _next(
         return parents[int(rng.integers(len(parents)))]
 
     def mutant() -> Any:
-        """Each decision drawn anew with the probability given; it may come out as it was."""
+        """Each decision is drawn anew with the given probability, perhaps with the same choice."""
         old = space.to_decisions(parent())
         changed = rng.random(len(old)) < settings.mutation_probability
         return space.from_decisions(
@@ -96,7 +96,7 @@ def _next(
 def _grown(
     wanted: int, seen: dict[Any, float], found: list[Any], draw: Callable[[], Any]
 ) -> list[Any]:
-    """``found`` with new architectures until there are so many, or until nothing new is found."""
+    """``found`` extended to a number of architectures, or until no new ones are found."""
     taken = dict.fromkeys(found)
     for _ in range(_TRIES * max(wanted - len(found), 0)):
         if len(taken) >= wanted:
@@ -112,6 +112,7 @@ SELECTOR = SelectorMethod(
     source="Guo et al., Single Path One-Shot NAS with Uniform Sampling, ECCV 2020",
     settings=EvolutionSettings,
     select=select,
-    cost="a pass over valid for each distinct architecture, 1,000 at the most by default",
-    returns="the mean accuracy of the architectures seen that hold a candidate",
+    cost="a pass over the validation split for each distinct architecture, by default at "
+    "most 1,000",
+    returns="the mean accuracy of the evaluated architectures with a candidate",
 )

@@ -21,29 +21,31 @@ from harness.training.evaluation import BATCH
 
 @dataclass(frozen=True)
 class IndicatorSettings:
-    """The paper has all validation images and says no more."""
+    """The paper uses all validation images, and leaves the rest open."""
 
     batch_statistics: bool = setting(
-        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+        False, "batch norm by the statistics of each batch; otherwise by running ones, where kept"
     )
     subsets: Whole = setting(
-        20, "random halves of the validation split on which the selection is asked again"
+        20, "random halves of the validation split on which the selection is repeated"
     )
-    double: bool = setting(True, "a second pass, in double precision, to see what rounding changes")
+    double: bool = setting(
+        True, "measure the effect of rounding by a second pass in double precision"
+    )
 
 
 def select(trained: TrainedSupernet, settings: IndicatorSettings) -> Selection:
     """The candidate that the indicator attends to most, averaged over images and cells (Eq. 6).
 
-    The softmax is over the indicator too, so that a row's scores sum to less than 1. Where a space
-    keeps some edges of a node, those whose best candidate scores highest stay. Groups of inputs
-    are scored by the trainer. Raises NotApplicable for a supernet without indicator tokens.
+    The softmax includes the indicator, so that a row's scores sum to less than 1. If a space keeps
+    some edges of a node, those with the highest best candidate stay. Groups of inputs are scored by
+    the trainer. Raises NotApplicable for a supernet without indicator tokens.
 
-    Attention is nearly the same for all candidates, so costs tell how firm the selection is:
-    ``least-margin`` over the rows; ``changed-by-subset``, the share of rows that would select
-    otherwise, over random halves of the images, and ``architecture-changed-by-subset``;
-    ``changed-in-double`` and ``changed-by-order``, the same for a pass in double precision and for
-    sums in single precision, forwards or backwards. ``attention-to-itself``: what is left to it.
+    Attention is nearly equal for all candidates, so costs measure how stable the selection is:
+    ``least-margin`` over the rows; ``changed-by-subset``, the share of rows with another selection
+    over random halves of the images, and ``architecture-changed-by-subset``; ``changed-in-double``
+    and ``changed-by-order``, the same for a pass in double precision and for sums in single
+    precision, forwards or backwards. ``attention-to-itself``: the indicator's own share.
     """
     attention = _measured(trained, settings.batch_statistics)
     scores = _scores(trained, {name: rows.mean(0) for name, rows in attention.items()})
@@ -73,7 +75,7 @@ _Arrays = dict[str, NDArray[np.float64]]
 
 
 def _measured(trained: TrainedSupernet, batch_statistics: bool) -> _Arrays:
-    """By group the attention of every validation image, (images, rows, 1 + candidates)."""
+    """The attention of every validation image by group, (images, rows, 1 + candidates)."""
     supernet = trained.supernet
     supernet.generator = trained.generator
     found = transformers(supernet)
@@ -106,9 +108,9 @@ def _scores(trained: TrainedSupernet, means: _Arrays) -> Scores:
 def share_changed(
     first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]]
 ) -> float:
-    """The share of rows on which two opinions, (rows, candidates) a group, select otherwise.
+    """The share of rows in which two scorings, (rows, candidates) each, select differently.
 
-    Also for what two seeds think.
+    The scorings may be those of two seeds.
     """
     differs = [
         selected(mine) != selected(theirs) for mine, theirs in zip(first, second, strict=True)
@@ -119,7 +121,7 @@ def share_changed(
 def _changed_by_subset(
     trained: TrainedSupernet, attention: _Arrays, subsets: int
 ) -> dict[str, float]:
-    """Over random halves of the images; nothing where none were asked for."""
+    """The changes over random halves of the images; empty without halves."""
     if not subsets:
         return {}
     images = len(next(iter(attention.values())))
@@ -139,7 +141,7 @@ def _changed_by_subset(
 
 
 def _changed_by_order(groups: Sequence[ChoiceGroup], attention: _Arrays) -> float:
-    """Sums in single precision, one image after another, forwards and backwards."""
+    """The changes between sums in single precision, forwards and backwards over the images."""
     forwards = {name: _one_by_one(rows) for name, rows in attention.items()}
     backwards = {name: _one_by_one(rows[::-1]) for name, rows in attention.items()}
     return share_changed(_listed(groups, forwards), _listed(groups, backwards))
@@ -156,7 +158,7 @@ def _changed_in_double(
     groups: Sequence[ChoiceGroup],
     attention: _Arrays,
 ) -> float:
-    """The same pass in double precision. Candidates that draw noise draw other noise there."""
+    """The changes in a pass in double precision, in which noise operations draw other noise."""
     with _double(trained.supernet):
         doubled = _measured(trained, settings.batch_statistics)
     first, second = (
@@ -172,7 +174,7 @@ def _listed(groups: Sequence[ChoiceGroup], means: _Arrays) -> list[NDArray[np.fl
 
 @contextmanager
 def _double(supernet: torch.nn.Module) -> Iterator[None]:
-    """The same weights in double precision; going back to single loses nothing of them."""
+    """The weights in double precision, restored exactly afterwards."""
     supernet.double()
     try:
         yield
@@ -181,7 +183,8 @@ def _double(supernet: torch.nn.Module) -> Iterator[None]:
 
 
 SELECTOR = SelectorMethod(
-    summary="What the indicator token attends to most on the validation split (IT-NAS)",
+    summary="The candidates that the indicator token attends to most on the validation split "
+    "(IT-NAS)",
     source="IT-NAS, 2022, Section 3.3",
     settings=IndicatorSettings,
     select=select,

@@ -12,13 +12,13 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 
 @dataclass(frozen=True)
 class MagnitudeSettings:
-    """There is nothing to choose."""
+    """Without settings."""
 
 
 def select(trained: TrainedSupernet, settings: MagnitudeSettings) -> Selection:
     """The space's discretisation of the trainer's scores.
 
-    Raises NotApplicable where the trainer ranks no candidate above another, as one that samples.
+    Raises NotApplicable if the trainer gives all candidates equal scores, as sampling trainers do.
     """
     scores = [np.array(rows, dtype=np.float64) for rows in trained.scores()]
     if all(np.nanmax(row) == np.nanmin(row) for rows in scores for row in rows):
@@ -32,7 +32,7 @@ def select(trained: TrainedSupernet, settings: MagnitudeSettings) -> Selection:
 
 
 SELECTOR = SelectorMethod(
-    summary="What the trainer's architecture parameters rank first, by the space's own rule",
+    summary="The candidates that the trainer's scores rank first, by the space's own rule",
     source="Liu, Simonyan and Yang, DARTS, ICLR 2019, Section 2.4",
     settings=MagnitudeSettings,
     select=select,

@@ -1,7 +1,8 @@
 """Perturbation-based selection, DARTS+PT (Wang et al., ICLR 2021, Section 4 and Appendix A.3).
 
-An edge at a time: each operation is taken out of the supernet, the one whose absence hurts most is
-kept, and the supernet is tuned before the next edge. Figures are those of the published code.
+One edge at a time: each operation is removed from the supernet in turn, the one whose removal hurts
+most is kept, and the supernet is tuned before the next edge. Numbers are those of the published
+code.
 """
 
 from __future__ import annotations
@@ -28,31 +29,32 @@ _WITHOUT_NONE = frozenset({"darts"})
 
 @dataclass(frozen=True)
 class PerturbationSettings(ValidationSettings):
-    """How edges are decided, and how the supernet is tuned in between."""
+    """The rule for edges, and the tuning of the supernet in between."""
 
     criterion: Literal["acc", "loss"] = setting(
         "acc",
-        "what an operation is missed by: the accuracy without it (acc), or the loss (loss)",
+        "measure of the harm without an operation: accuracy (acc), or loss (loss)",
     )
     operation_rule: OperationRule = setting(
         "deletion",
-        "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
+        "decide operations by deletion, or by the trainer's own scores (DARTS+PT-Mag)",
     )
     none: NoneRule = setting(
         "published",
-        "whether `none` may win: as published (not in the DARTS space), as a candidate, or never; "
-        "where the space has no architecture with it, an edge it has won gets the first other one",
+        "whether `none` may win: as published (not in the DARTS space), as a candidate, "
+        "or never; where architectures cannot contain it, an edge on which it wins gets "
+        "the first other one",
     )
     tuning_epochs: Whole = setting(5, "epochs of training between two decisions")
     short_last_gap: bool = setting(
         True,
-        "one epoch less before the last decision where there is no topology phase: the 25 epochs "
-        "with decisions at 0, 5, 10, 15, 20 and 24 of NAS-Bench-201",
+        "one epoch less before the last decision if there is no topology phase: the 25 "
+        "epochs of NAS-Bench-201, with decisions at 0, 5, 10, 15, 20 and 24",
     )
     learning_rate_share: NotNegative = setting(
         0.1, "learning rate of tuning, constant, as a share of the search's first one"
     )
-    alpha_trained: bool = setting(True, "go on training alpha while the supernet is tuned")
+    alpha_trained: bool = setting(True, "train alpha too while the supernet is tuned")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class ProgressiveMagnitudeSettings(PerturbationSettings):
 
     operation_rule: OperationRule = setting(
         "magnitude",
-        "operations by what their deletion does, or by the trainer's own scores (DARTS+PT-Mag)",
+        "decide operations by deletion, or by the trainer's own scores (DARTS+PT-Mag)",
     )
 
 
@@ -70,7 +72,7 @@ def select(trained: TrainedSupernet, settings: PerturbationSettings) -> Selectio
     validation = Validation(trained, settings)
 
     def judge(mixtures: Sequence[Mixture]) -> list[float]:
-        """Error in percent, or loss in nats."""
+        """The error in percent, or the loss in nats, under each mixture."""
         found = validation(mixtures)
         if settings.criterion == "loss":
             return [each.loss for each in found]
@@ -104,7 +106,7 @@ def _decide(
     gaps: Sequence[int],
     tune: Callable[[int], int],
 ) -> int:
-    """Decide round by round, tuning in the gaps; how many steps of tuning that were."""
+    """Decide round by round, tuning in between; returns the number of tuning steps."""
     steps = 0
     for number, decisions in enumerate(rounds):
         for decide in decisions:
@@ -128,7 +130,7 @@ def _rank(trained: TrainedSupernet, settings: PerturbationSettings) -> Rank | No
         return None
 
     def magnitude(group: int, row: int) -> NDArray[np.float64]:
-        """What the trainer gives each candidate at the moment."""
+        """The trainer's current scores."""
         groups = trained.space.choice_groups
         scores = narrowed_scores(groups, trained.supernet.groups, trained.scores())
         found: NDArray[np.float64] = scores[group][row].copy()
@@ -138,19 +140,22 @@ def _rank(trained: TrainedSupernet, settings: PerturbationSettings) -> Rank | No
 
 
 SELECTOR = SelectorMethod(
-    summary="DARTS+PT: keep what the supernet misses most, edge by edge, tuning in between",
+    summary="DARTS+PT: keep the candidates whose removal hurts most, edge by edge, tuning in "
+    "between",
     source="Wang et al., Rethinking Architecture Selection in Differentiable NAS, ICLR 2021; "
     "code ruocwang/darts-pt",
     settings=PerturbationSettings,
     select=select,
-    cost="a pass over valid for each candidate of an edge, and some epochs of tuning between edges",
-    returns="the error (or loss) without a candidate, at its edge's decision",
+    cost="a pass over the validation split for each candidate of an edge, and some epochs "
+    "of tuning between edges",
+    returns="the error (or loss) without a candidate, when its edge is decided",
 )
 PROGRESSIVE_MAGNITUDE = SelectorMethod(
     summary="DARTS+PT-Mag: operations by magnitude, edge by edge, tuning in between",
     source="Wang et al., ICLR 2021, Section 6.2",
     settings=ProgressiveMagnitudeSettings,
     select=select,
-    cost="some epochs of tuning between edges; passes over valid for the inputs of nodes alone",
-    returns="the trainer's own score of each candidate, at its edge's decision",
+    cost="some epochs of tuning between edges; passes over the validation split only for "
+    "the inputs of nodes",
+    returns="the trainer's own score of each candidate, when its edge is decided",
 )

@@ -1,4 +1,4 @@
-"""The best of architectures drawn from what the trainer has learnt: SETN's and ENAS's last step."""
+"""The best of architectures drawn from a trainer's learnt policy: SETN's and ENAS's last step."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from harness.settings import Count, setting
 from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupernet
 
 _DRAWS = 1000
-"""Draws for each sample that is wanted, before a policy counts as too peaked for so many."""
+"""Draws for each wanted sample, before the policy counts as too peaked."""
 _LISTED = 100_000
-"""Architectures of the largest space that is listed whole."""
+"""The size of the largest space that is listed completely."""
 
 
 @dataclass(frozen=True)
 class PolicySamplingSettings(BatchSettings):
     """The defaults are those of AutoDL-Projects for ENAS; SETN has ``distinct``."""
 
-    samples: Count = setting(100, "architectures that are looked at")
+    samples: Count = setting(100, "architectures that are evaluated")
     rule: Literal["drawn", "likeliest"] = setting(
         "drawn",
-        "they are drawn by the trainer (drawn), or those that its scores make likeliest of all "
-        "the space (likeliest), as AutoDL-Projects has it for SETN",
+        "architectures drawn by the trainer (drawn), or the likeliest of the whole space "
+        "by its scores (likeliest), as in AutoDL-Projects' SETN",
     )
-    distinct: bool = setting(False, "draw until so many different ones are there")
+    distinct: bool = setting(False, "draw until there are that many different ones")
 
 
 def select(trained: TrainedSupernet, settings: PolicySamplingSettings) -> Selection:
-    """Draw from the trainer, look at each on one validation batch, keep the best.
+    """Draw from the trainer, evaluate each draw on one validation batch, keep the best.
 
     Raises NotApplicable for ``likeliest`` in a space that is too large to be listed.
     """
@@ -83,10 +83,10 @@ def _likeliest(trained: TrainedSupernet, count: int) -> list[Any]:
 
 
 SELECTOR = SelectorMethod(
-    summary="The best on a batch of architectures drawn from what the trainer has learnt",
+    summary="The best on a batch of architectures drawn from the trainer's learnt policy",
     source="Dong and Yang, SETN, ICCV 2019; Pham et al., ENAS, ICML 2018; AutoDL-Projects",
     settings=PolicySamplingSettings,
     select=select,
     cost="a validation batch for each sample",
-    returns="the best sample; a candidate's score is the mean of the samples that hold it",
+    returns="the mean accuracy of the samples with a candidate",
 )

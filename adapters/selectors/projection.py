@@ -1,9 +1,9 @@
-"""Deciding a supernet edge by edge: which choices come when, and what is left at the end.
+"""Deciding a supernet edge by edge: the order of the decisions, and their result.
 
 The order is DARTS+PT's (Wang et al., ICLR 2021, Algorithms 1 and 2). In every round each group of
-operations has one undecided row, drawn at random, decided. Then comes the topology: where a node
-may keep fewer rows than lead to it, one such node a group and round, and, in spaces that choose the
-inputs of nodes (NAS-Bench-1Shot1), one such choice a round, which is not published.
+operations has one undecided row, drawn at random, decided. Then comes the topology: each round
+decides one node of each group that may keep only some of the rows leading to it, and, in spaces
+that choose the inputs of nodes (NAS-Bench-1Shot1; not published), one such choice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.supernets.network import Mixture
 from harness.supernets.selectors import Selection, TrainedSupernet, margins
 
 MixtureJudge = Callable[[Sequence[Mixture]], Sequence[float]]
-"""How badly the supernet does under each mixture, higher is worse, NaN where that is unknown."""
+"""A measure of the supernet's harm under each mixture, higher is worse, NaN if unknown."""
 
 Rank = Callable[[int, int], NDArray[np.float64]]
 """Scores, shape (candidates,), for the operations of (group, row) of the supernet."""
@@ -33,9 +33,9 @@ Round = list[Callable[[], None]]
 class Projection:
     """A supernet that is being decided; ``decisions`` constrains its trainer from now on.
 
-    judge: the operation without which it says worst is kept, and so are the edges. rank: takes the
-    judge's place for operations where it is given. omit_none: ``none`` is never asked for and
-    never kept. Ties go to the first candidate, and to the first edges.
+    judge: the operations and edges whose removal it judges worst are kept. rank: replaces the judge
+    for operations, if given. omit_none: ``none`` is neither tried nor kept. Ties go to the first
+    candidate, and to the first edges.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Projection:
         return _rounds(orders)
 
     def selection(self, costs: dict[str, float], notes: Sequence[str] = ()) -> Selection:
-        """What was decided, by the space's own rule for what an architecture may hold."""
+        """The architecture of the decisions, by the space's rule."""
         space = self._trained.space
         whole = space.choice_groups
         scores = widened(whole, self.groups, self.scores)
@@ -101,7 +101,7 @@ class Projection:
         )
 
     def _settle_the_settled(self) -> None:
-        """Rows with nothing to choose are decided at once and cost nothing."""
+        """Decide rows without a choice at once."""
         for number, group in enumerate(self.groups):
             for row in range(len(group.rows)):
                 asked = self._asked(number, row)
@@ -109,7 +109,7 @@ class Projection:
                     self.decisions.settle(number, row, asked)
 
     def _asked(self, number: int, row: int) -> list[int]:
-        """The columns that may be kept."""
+        """The columns of a row that may be kept."""
         names = self.groups[number].candidates[row]
         omitted = "none" if self._omit_none else None
         return [column for column, name in enumerate(names) if name != omitted]
@@ -118,7 +118,7 @@ class Projection:
         return [items[each] for each in self._trained.rng.permutation(len(items)).tolist()]
 
     def _by_deletion(self, number: int, row: int) -> NDArray[np.float64]:
-        """How badly it goes without each of a row's candidates."""
+        """The harm without each of a row's candidates."""
         asked = self._asked(number, row)
         changes = [self.decisions.without(number, row, column) for column in asked]
         scores = np.full(self.groups[number].shape[1], np.nan)
@@ -143,7 +143,7 @@ class Projection:
         self.decisions.settle(number, row, kept)
 
     def _decide_edges(self, number: int, node: int) -> None:
-        """Edges are taken out one at a time, the others of the node staying where they are."""
+        """Decide a node's edges: each is removed in turn, while the others stay."""
         group = self.groups[number]
         rows = [row for row, target in enumerate(group.targets) if target == node]
         harm = self._judged([self.decisions.with_settled(number, row, ()) for row in rows])
@@ -158,18 +158,18 @@ class Projection:
 
 
 def _crowded(group: ChoiceGroup) -> list[int]:
-    """The nodes that more rows lead to than may stay."""
+    """The nodes with more incoming rows than may stay."""
     most = group.edges_per_node or math.inf
     return [node for node in sorted(set(group.targets)) if group.targets.count(node) > most]
 
 
 def _rounds(orders: Sequence[Sequence[Callable[[], None]]]) -> list[Round]:
-    """One of each order a round, as long as there are any."""
+    """Rounds with one element of each order, as long as there are any."""
     return [[each for each in row if each is not None] for row in zip_longest(*orders)]
 
 
 def _worst_missed(harm: NDArray[np.float64], asked: Sequence[int], keep: int) -> list[int]:
-    """The places of the greatest harm; where it is unknown they come last, ties go to the first."""
+    """The indices of greatest harm; unknown ones come last, ties go to the first."""
     known = np.where(np.isnan(harm), -math.inf, harm)
     order = sorted(asked, key=lambda place: (-known[place], place))
     return order[:keep]

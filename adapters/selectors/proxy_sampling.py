@@ -1,4 +1,4 @@
-"""The best of a random sample by a proxy: what training-free search amounts to."""
+"""The best of a random sample by a proxy: the simplest training-free search."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 
 @dataclass(frozen=True)
 class ProxySamplingSettings:
-    """What is drawn and what it is scored by; N = 100 and naswot are those of NASWOT's search."""
+    """The sample and the proxy; 100 and naswot are those of NASWOT's search."""
 
     proxy: str = setting("naswot", "the registered proxy that ranks")
     samples: Count = setting(100, "architectures drawn uniformly")
-    batch: Whole = setting(0, "training images of the one batch; 0 takes the proxy's own number")
+    batch: Whole = setting(0, "training images in the batch; 0 for the proxy's own number")
 
     def check_together(self) -> None:
         """Raises UnknownName for a proxy that is not registered."""
@@ -26,8 +26,8 @@ class ProxySamplingSettings:
 def select(trained: TrainedSupernet, settings: ProxySamplingSettings) -> Selection:
     """Stand-alone networks of the supernet's shape, newly initialised, all on the same batch.
 
-    Of the supernet nothing is used. Architectures whose score does not exist never win. A
-    candidate's score is the mean over the architectures that hold it.
+    The supernet itself is not used. Architectures without a score never win. A candidate's score is
+    the mean over the architectures with it.
     """
     scorer = Scorer(trained, settings.proxy, settings.batch)
     drawn = [trained.space.sample(trained.rng) for _ in range(settings.samples)]
@@ -50,5 +50,5 @@ SELECTOR = SelectorMethod(
     settings=ProxySamplingSettings,
     select=select,
     cost="a proxy's score of each sample's fresh network",
-    returns="the mean score of the samples that hold a candidate",
+    returns="the mean score of the samples with a candidate",
 )

@@ -1,4 +1,4 @@
-"""What selectors share that score networks without training them."""
+"""Shared code of selectors that score networks without training them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MixedNetwork(nn.Module):
 
 
 def known_proxy(name: str) -> None:
-    """Raises UnknownName for a proxy that is not registered, which is not loaded."""
+    """Raises UnknownName for a proxy that is not registered, without loading it."""
     known = registry.names("proxies")
     if name not in known:
         raise UnknownName("proxy", name, known)
@@ -64,16 +64,16 @@ class Scorer:
         return self._trained.network(architecture, seed=seed)
 
     def score(self, network: nn.Module, batch: ProxyBatch) -> float:
-        """Higher is better; NaN where the score does not exist."""
+        """The score, higher is better; NaN if it is undefined."""
         self.evaluations += 1
         found = self._proxy.score(network, batch, self._generator)
         return float("nan") if found is None else found
 
     def scores(self, mixtures: Sequence[Mixture], batch: ProxyBatch) -> list[float]:
-        """Of the supernet under each mixture.
+        """The scores of the supernet under each mixture.
 
         Raises NotApplicable for a proxy that ``watches_layers``: supernets compute the
-        convolutions of many layers as one, and the layers themselves are never called.
+        convolutions of many layers as one, without calling the layers themselves.
         """
         if getattr(self._proxy, "watches_layers", False):
             raise NotApplicable(
@@ -85,6 +85,6 @@ class Scorer:
 
 
 def total(scores: Sequence[float]) -> float:
-    """Their sum without those that do not exist; NaN where none does."""
+    """The sum of the scores without NaN; NaN if all are."""
     known = [each for each in scores if not np.isnan(each)]
     return float(np.sum(known)) if known else float("nan")

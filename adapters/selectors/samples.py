@@ -1,4 +1,4 @@
-"""What selectors share that look at whole architectures of a supernet."""
+"""Shared code of selectors that evaluate whole architectures of a supernet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.supernets.spaces import AnySupernetSpace
 def mixtures(trained: TrainedSupernet, architectures: Sequence[Any]) -> list[Mixture]:
     """The mixture of each architecture alone.
 
-    Raises NotApplicable where the supernet was left with a part of its candidates.
+    Raises NotApplicable for a supernet without some of its candidates.
     """
     if trained.supernet.groups != trained.space.choice_groups:
         raise NotApplicable(
@@ -32,7 +32,7 @@ def mixtures(trained: TrainedSupernet, architectures: Sequence[Any]) -> list[Mix
 def mean_by_candidate(
     space: AnySupernetSpace, architectures: Sequence[Any], values: Sequence[float]
 ) -> list[NDArray[np.float64]]:
-    """For every candidate the mean value of the architectures that keep it, NaN where none does.
+    """For every candidate the mean value of the architectures with it, NaN without any.
 
     Architectures whose value is NaN are left out.
     """
@@ -58,12 +58,12 @@ def selection(
     costs: dict[str, float],
     notes: tuple[str, ...] = (),
 ) -> Selection:
-    """An architecture that was chosen as a whole, with mean scores of what was ``seen``."""
+    """The selection of a whole architecture, with mean scores over ``seen``."""
     scores = mean_by_candidate(space, [each[0] for each in seen], [each[1] for each in seen])
     return Selection(architecture, scores, margins(space.choice_groups, scores), costs, notes)
 
 
 def best(values: Sequence[float]) -> int:
-    """The place of the highest value, the first of equals; NaN only where there is nothing else."""
+    """The index of the highest value, the first of equals; NaN wins only if all are NaN."""
     known = np.where(np.isnan(np.asarray(values, dtype=np.float64)), -np.inf, values)
     return int(np.argmax(known))

@@ -16,40 +16,41 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How an architecture is looked at on one batch."""
+    """The evaluation of an architecture on one batch."""
 
     shared_batch: bool = setting(
-        False, "one batch for all of a round; without it each has a batch of its own"
+        False, "one batch for all of a round; otherwise each has a batch of its own"
     )
-    batch: Count = setting(512, "images of that batch")
-    augmented: bool = setting(False, "with the augmentation of training")
+    batch: Count = setting(512, "images of a batch")
+    augmented: bool = setting(False, "use the augmentation of training")
     batch_statistics: bool = setting(
-        False, "batch norm by the statistics of each batch; without it by running ones, where kept"
+        False, "batch norm by the statistics of each batch; otherwise by running ones, where kept"
     )
 
 
 @dataclass(frozen=True)
 class SamplingSettings(BatchSettings):
-    """The defaults are RSPS in AutoDL-Projects. Li and Talwalkar's code, and RobustDARTS after it,
-    looks at 1,000 samples on ten batches of 64 each, here one of 640, and evaluates the best 10
-    fully (NAS-Bench-1Shot1: 5)."""
+    """The defaults are those of RSPS in AutoDL-Projects.
 
-    samples: Count = setting(100, "architectures drawn in a round, each looked at on one batch")
+    The codes of Li and Talwalkar and of RobustDARTS evaluate 1,000 samples on ten batches of 64
+    each, here one of 640, and the best 10 fully (NAS-Bench-1Shot1: 5)."""
+
+    samples: Count = setting(100, "architectures drawn in a round, each evaluated on one batch")
     rounds: Count = setting(
-        1, "rounds; RobustDARTS does one for every 10,000 steps of the search, at least one"
+        1, "rounds; RobustDARTS has one for every 10,000 steps of the search, at least one"
     )
     finalists: Whole = setting(
-        0, "the best of a round that are then evaluated fully; 0 takes the best on its batch"
+        0,
+        "best architectures of a round that are then evaluated on the whole split; 0 "
+        "takes the best on its batch",
     )
-    valid_share: Part = setting(
-        1.0, "share of the validation split that finalists are evaluated on"
-    )
+    valid_share: Part = setting(1.0, "share of the validation split for finalists")
 
 
 def select(trained: TrainedSupernet, settings: SamplingSettings) -> Selection:
-    """Draw, look, keep the best.
+    """Draw, evaluate, keep the best.
 
-    A candidate's score is the mean accuracy, on the batches, of the architectures that hold it.
+    A candidate's score is the mean accuracy, on the batches, of the architectures with it.
     """
     full = Validation(
         trained,
@@ -106,6 +107,6 @@ SELECTOR = SelectorMethod(
     "AutoDL-Projects; RobustDARTS",
     settings=SamplingSettings,
     select=select,
-    cost="a batch of valid for each sample, a pass over valid for each finalist",
-    returns="the mean accuracy of the samples that hold a candidate",
+    cost="a validation batch for each sample, a pass over the validation split for each finalist",
+    returns="the mean accuracy of the samples with a candidate",
 )

@@ -1,4 +1,4 @@
-"""What every selector has to beat: chance, and size."""
+"""Sentinels: trivial selectors to compare with, by chance, by size, and by the table."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class RandomSettings:
 
 
 def select_random(trained: TrainedSupernet, settings: RandomSettings) -> Selection:
-    """An architecture drawn uniformly, as the space draws them.
+    """An architecture drawn uniformly by the space.
 
-    Candidates score at random, in [1, 2) what is kept and in [0, 1) the rest.
+    Kept candidates have random scores in [1, 2), the others in [0, 1).
     """
     space = trained.space
     architecture = space.sample(trained.rng)
@@ -35,19 +35,19 @@ def select_random(trained: TrainedSupernet, settings: RandomSettings) -> Selecti
 
 @dataclass(frozen=True)
 class ParametersSettings:
-    """How many are looked at."""
+    """The size of the sample."""
 
     samples: Count = setting(
-        200, "architectures drawn, of which the one with most parameters is taken"
+        200, "architectures drawn, of which the one with the most parameters is taken"
     )
 
 
 def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) -> Selection:
-    """The architecture with most parameters among some drawn uniformly; no image is looked at.
+    """The architecture with the most parameters among some drawn uniformly, without images.
 
-    A candidate's score is how many parameters it adds over the cheapest one of its row, by least
-    squares over the architectures drawn: exact where parameters add up and enough were drawn. What
-    these scores discretise to is one more architecture that is looked at.
+    A candidate's score is the number of parameters that it adds over the cheapest one of its row,
+    by least squares over the drawn architectures: exact if parameters add up and enough were drawn.
+    The architecture that these scores discretise to is compared too.
     """
     space = trained.space
     groups = space.choice_groups
@@ -65,7 +65,7 @@ def select_parameters(trained: TrainedSupernet, settings: ParametersSettings) ->
 
 
 def _parameters(trained: TrainedSupernet, architecture: Any) -> float:
-    """Of the stand-alone network of the supernet's shape; its weights do not matter."""
+    """The number of parameters of the stand-alone network of the supernet's shape."""
     network = trained.network(architecture, seed=0)
     return float(sum(each.numel() for each in network.parameters()))
 
@@ -95,12 +95,12 @@ class OracleSettings:
 
 
 def select_oracle(trained: TrainedSupernet, settings: OracleSettings) -> Selection:
-    """What no selector can beat: it alone is told what runs are judged by.
+    """The best architecture of the table: only this selector is told the answers.
 
-    Raises NotApplicable where architectures are trained and not looked up.
+    Raises NotApplicable if architectures are trained in place of a table.
     """
     if trained.truth is None:
-        raise NotApplicable("the oracle was given nothing to see")
+        raise NotApplicable("the oracle needs a table")
     architecture, scores = trained.truth()
     return Selection(architecture, scores, margins(trained.space.choice_groups, scores))
 
@@ -111,22 +111,22 @@ RANDOM = SelectorMethod(
     settings=RandomSettings,
     select=select_random,
     cost="none",
-    returns="random scores, in which the drawn candidates lead",
+    returns="random, highest for the drawn candidates",
 )
 PARAMETERS = SelectorMethod(
-    summary="Sentinel: the architecture with most parameters of some drawn uniformly",
+    summary="Sentinel: the architecture with the most parameters of some drawn uniformly",
     source="a baseline",
     settings=ParametersSettings,
     select=select_parameters,
-    cost="counting the parameters of some networks",
+    cost="the parameters of some networks are counted",
     returns="the parameters that a candidate adds over the cheapest of its row",
 )
 ORACLE = SelectorMethod(
-    summary="Sentinel: the best architecture of the table, known beforehand",
+    summary="Sentinel: the best architecture of the table",
     source="a bound",
     settings=OracleSettings,
     select=select_oracle,
     sees_truth=True,
     cost="none",
-    returns="the best value, by the table, of the architectures that hold a candidate",
+    returns="the table's best value of the architectures with a candidate",
 )

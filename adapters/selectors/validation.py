@@ -1,4 +1,4 @@
-"""How selectors look at the validation split."""
+"""Evaluations of a trained supernet on the validation split."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from harness.training.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class ValidationSettings:
-    """What a selector evaluates a supernet on; the defaults are those of DARTS+PT's code."""
+    """The validation data of a selector; the defaults are those of DARTS+PT's code."""
 
     valid_share: Part = setting(
-        1.0, "share of the validation split that is evaluated on, drawn once a selection"
+        1.0, "share of the validation split that is used, drawn once for each selection"
     )
-    valid_batch: Whole = setting(0, "images of a batch there; 0 takes the batch of the search")
-    augmented: bool = setting(True, "with the augmentation of training")
+    valid_batch: Whole = setting(0, "images of a validation batch; 0 for the batch of the search")
+    augmented: bool = setting(True, "use the augmentation of training")
     batch_statistics: bool = setting(
-        True, "batch norm by the statistics of each batch; without it by running ones, where kept"
+        True, "batch norm by the statistics of each batch; otherwise by running ones, where kept"
     )
 
 
 class Validation:
-    """Evaluates mixtures of a trained supernet; ``passes`` counts how often over all its images.
+    """Evaluates mixtures of a trained supernet; ``passes`` counts passes over all its images.
 
-    Mixtures that are given together see the very same images.
+    Mixtures that are given together see the same images.
     """
 
     def __init__(self, trained: TrainedSupernet, settings: ValidationSettings) -> None:

@@ -1,8 +1,8 @@
 """Zero-Cost-PT: perturbation-based selection without training (Xiang et al., 2021).
 
-DARTS+PT's order of decisions, with a proxy in the place of validation accuracy: kept is the
-operation without which the proxy scores the supernet lowest. Several proposals are made in
-different orders, and their stand-alone networks compared by the proxy on many batches.
+DARTS+PT's order of decisions, with a proxy in place of validation accuracy: the operation is kept
+without which the proxy scores the supernet lowest. Several proposals are made in different orders,
+and their stand-alone networks compared by the proxy on many batches.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ from harness.supernets.selectors import Selection, SelectorMethod, TrainedSupern
 class ZeroCostSettings:
     """The defaults are those of the published code."""
 
-    proxy: str = setting("naswot", "the registered proxy that is asked")
-    proposals: Count = setting(10, "architectures proposed, each in an order of its own")
+    proxy: str = setting("naswot", "the registered proxy")
+    proposals: Count = setting(10, "proposed architectures, each decided in another order")
     validation_batches: Count = setting(
-        100, "batches that each distinct proposal's network is scored on; the highest sum wins"
+        100, "batches on which each distinct proposal's network is scored; the highest sum wins"
     )
-    batch: Whole = setting(
-        256, "training images of a batch; 0 takes what the proxy is published with"
-    )
+    batch: Whole = setting(256, "training images of a batch; 0 for the proxy's published number")
     none: NoneRule = setting("published", "whether `none` may win, as for `perturbation`")
 
     def check_together(self) -> None:
@@ -42,7 +40,7 @@ class ZeroCostSettings:
 
 
 def select(trained: TrainedSupernet, settings: ZeroCostSettings) -> Selection:
-    """Propose, then compare. Nothing is trained; any supernet will do, trained or not.
+    """Propose, then compare, without training; the supernet may be trained or not.
 
     All candidates of a decision are scored on the same batch, which is drawn anew for each. A
     candidate's score is the mean, over the proposals, of minus the proxy's score without it.
@@ -95,7 +93,7 @@ def _totals(
 
 
 def _means(scores: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Over the first axis, of what there is; NaN where there is nothing."""
+    """Means over the first axis without NaN; NaN where all are."""
     known = ~np.isnan(scores)
     counts = known.sum(axis=0)
     sums = np.where(known, scores, 0.0).sum(axis=0)
@@ -103,12 +101,13 @@ def _means(scores: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.
 
 
 SELECTOR = SelectorMethod(
-    summary="Zero-Cost-PT: keep what a proxy misses most, edge by edge; the best of proposals",
+    summary="Zero-Cost-PT: keep the candidates without which a proxy is lowest, edge by edge;"
+    " the best of proposals",
     source="Xiang et al., Zero-Cost Operation Scoring in Differentiable Architecture Search, "
     "AAAI 2023; code zerocostptnas/zerocost_operation_score",
     settings=ZeroCostSettings,
     select=select,
-    cost="a proxy's score for each candidate of each edge, in every proposal; "
-    "then of the proposals on many batches",
-    returns="minus the proxy's score without a candidate, the mean over proposals",
+    cost="a proxy's score for each candidate of each edge in every proposal, and for the "
+    "proposals on many batches",
+    returns="minus the proxy's score without a candidate, averaged over proposals",
 )

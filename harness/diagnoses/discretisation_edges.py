@@ -26,10 +26,10 @@ CONVERGENCE = "convergence"
 class DiscretisationSettings:
     """Which edges, and how the supernet is trained on and evaluated there."""
 
-    edges: Whole = setting(0, "only so many edges, drawn at random; 0 for all")
-    tuning_epochs: Whole = setting(5, "epochs of training with an edge given to one operation")
+    edges: Whole = setting(0, "number of edges, drawn at random; 0 for all")
+    tuning_epochs: Whole = setting(5, "epochs of training with an edge restricted to one operation")
     running_statistics: bool = setting(
-        False, "batch norm by running statistics, not by those of each batch"
+        False, "batch norm by running statistics in place of those of each batch"
     )
 
 

@@ -99,9 +99,9 @@ def _swap(first: nn.Module, second: nn.Module) -> None:
 class ShufflingSettings:
     """How often, and by which statistics of batch norm."""
 
-    shuffles: Count = setting(10, "how many times two edges of every cell change places")
+    shuffles: Count = setting(10, "number of times that two edges of every cell change places")
     running_statistics: bool = setting(
-        False, "batch norm by running statistics, not by those of each batch"
+        False, "batch norm by running statistics in place of those of each batch"
     )
 
 

@@ -105,14 +105,14 @@ NAMES: tuple[Measure[Standing], ...] = (
         "text",
         screen=False,
         of=lambda row: "measured",
-        meaning="`measured`, or `reference` for a row that no run of ours stands behind",
+        meaning="`measured`, or `reference` for a row without runs",
     ),
     Measure(
         "rank",
         "rank",
         "count",
         of=lambda row: row.among.ranks.get(row.runs.label),
-        meaning="by `mean`; equal means share the better rank; blank where no run finished",
+        meaning="by `mean`; equal means share the better rank; blank if no run finished",
     ),
     Measure(
         "label",
@@ -137,7 +137,7 @@ NAMES: tuple[Measure[Standing], ...] = (
         "count",
         screen=False,
         of=lambda row: len(row.runs.done),
-        meaning="runs that finished; shown as `n/N` where they are not all of the section's seeds",
+        meaning="runs that finished; shown as `n/N` if seeds of the section are missing",
     ),
     Measure(
         "of",
@@ -145,14 +145,14 @@ NAMES: tuple[Measure[Standing], ...] = (
         "count",
         screen=False,
         of=lambda row: len(row.context.group.seeds),
-        meaning="the section's seeds: every one that any of its runs has, failed ones included",
+        meaning="the number of seeds in the section, including those of failed runs",
     ),
     Measure(
         "failures",
         "failed",
         "count",
         of=lambda row: len(row.runs.failed),
-        meaning="runs that failed; the reasons stand below, with their counts",
+        meaning="runs that failed; the reasons are listed below, with their counts",
     ),
 )
 
@@ -171,9 +171,16 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         screen=False,
         unit=ANSWER,
         of=_bound(0),
-        meaning="95% interval of the mean, [below](#intervals-and-tests): where it begins",
+        meaning="lower end of the 95% interval of the mean, [below](#intervals-and-tests)",
     ),
-    Measure("high", "high", screen=False, unit=ANSWER, of=_bound(1), meaning="where it ends"),
+    Measure(
+        "high",
+        "high",
+        screen=False,
+        unit=ANSWER,
+        of=_bound(1),
+        meaning="upper end of that interval",
+    ),
     Measure("interval", "95% interval\nof the mean", data=False, of=_interval),
     Measure(
         "median",
@@ -196,7 +203,7 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         digits=3,
         unit=ANSWER,
         of=_regret,
-        meaning="by how much the mean is worse than the optimum; the zero is named in the heading "
+        meaning="by how much the mean is worse than the optimum, which is named in the heading "
         "and in `regret_zero`",
     ),
     Measure(
@@ -206,8 +213,9 @@ ANSWERS: tuple[Measure[Standing], ...] = (
         main=False,
         unit=ANSWER,
         of=_area,
-        meaning="mean regret over the cost from 0 to the budget, exact for the step functions; the "
-        "first incumbent is held back to zero, steps beyond the budget do not count",
+        meaning="mean regret over the cost from 0 to the budget, exact for the step functions; "
+        "the first incumbent counts from cost zero on, steps beyond the budget do not "
+        "count",
     ),
     Measure(
         "improvement",
@@ -263,10 +271,13 @@ VERDICTS: tuple[Measure[Standing], ...] = (
         "decided",
         "text",
         of=_decided,
-        meaning="whether the difference to the next row holds, [below](#intervals-and-tests); "
-        "blank where there is no next row or the two share too few seeds",
+        meaning="whether the difference to the next row is decided, "
+        "[below](#intervals-and-tests); blank without a next row, or with too few shared "
+        "seeds",
     ),
-    Measure("p", "p (Holm)", "p", main=False, of=_p, meaning="the corrected p value of that"),
+    Measure(
+        "p", "p (Holm)", "p", main=False, of=_p, meaning="the corrected p value of that difference"
+    ),
 )
 
 PUBLISHED: tuple[Measure[Standing], ...] = (
@@ -300,6 +311,6 @@ PUBLISHED: tuple[Measure[Standing], ...] = (
         "text",
         screen=False,
         of=lambda row: None,
-        meaning="where a reference comes from, and how far it was checked",
+        meaning="the source of a reference, and how far it was checked",
     ),
 )

@@ -59,16 +59,16 @@ MEASURES: tuple[Measure[Standing], ...] = (
         main=False,
         unit="the selector's",
         of=metric("margin"),
-        meaning="by how much the operations that were kept lead over the best one left out: "
-        "comparable within a selector only",
+        meaning="by how much the kept operations lead over the best one left out; comparable only"
+        " within a selector",
     ),
     Measure(
         "trainings",
         "trained\nanew",
         digits=0,
         of=_trainings,
-        meaning="architectures that this row's runs trained anew. What another run had trained "
-        "before is read, and counts for that one: the sum over rows is what a suite cost",
+        meaning="architectures that this row's runs trained. One that another run had trained "
+        "before counts there: the sum over rows is the cost of a suite",
     ),
     Measure(
         "supernet_seconds",
@@ -77,7 +77,8 @@ MEASURES: tuple[Measure[Standing], ...] = (
         main=False,
         unit="seconds",
         of=metric("supernet-seconds"),
-        meaning="training the supernet; rows that share supernets show the same seconds, paid once",
+        meaning="training the supernet; rows that share a supernet show the same seconds, spent "
+        "once",
     ),
     Measure(
         "selection_seconds",

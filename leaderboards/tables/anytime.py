@@ -69,7 +69,7 @@ TABLE: SectionTable[Point] = SectionTable(
             names_row=True,
             unit="the budget's",
             of=lambda point: float(point.curves.grid[point.place]),
-            meaning="what a run has spent",
+            meaning="cost spent by a run",
         ),
         Measure(
             "n",
@@ -97,14 +97,14 @@ TABLE: SectionTable[Point] = SectionTable(
             "95% low\nof the mean",
             unit=ANSWER,
             of=_of_runs(lambda summary: summary.low),
-            meaning="95% interval of the mean at this cost: where it begins",
+            meaning="lower end of the 95% interval of the mean at this cost",
         ),
         Measure(
             "high",
             "95% high\nof the mean",
             unit=ANSWER,
             of=_of_runs(lambda summary: summary.high),
-            meaning="where it ends",
+            meaning="upper end of that interval",
         ),
         Measure(
             "median",

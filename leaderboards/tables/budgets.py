@@ -62,7 +62,7 @@ def _at(place: int, share: float) -> tuple[Measure[AtBudgets], ...]:
             f"{name} of budget\n{{cost{place}}} {{unit}}",
             unit=ANSWER,
             of=_mean(place),
-            meaning=f"mean over runs when {name} of the budget is spent; blank where not every run "
+            meaning=f"mean over runs when {name} of the budget is spent; blank unless every run "
             "has an incumbent by then",
         ),
         Measure(
@@ -71,7 +71,7 @@ def _at(place: int, share: float) -> tuple[Measure[AtBudgets], ...]:
             main=False,
             unit=ANSWER,
             of=_bound(place, lambda summary: summary.low),
-            meaning="95% interval of that mean: where it begins",
+            meaning="lower end of the 95% interval of that mean",
         ),
         Measure(
             f"high_{name}",
@@ -79,7 +79,7 @@ def _at(place: int, share: float) -> tuple[Measure[AtBudgets], ...]:
             main=False,
             unit=ANSWER,
             of=_bound(place, lambda summary: summary.high),
-            meaning="where it ends",
+            meaning="upper end of that interval",
         ),
     )
 

@@ -92,7 +92,7 @@ TABLE: SectionTable[ScoredEdge] = SectionTable(
             "text",
             names_row=True,
             of=lambda edge: edge.name,
-            meaning="of the cell, which is named too where there are several",
+            meaning="edge of the cell; the cell is named if there are several",
         ),
         Measure(
             "n",
@@ -107,7 +107,7 @@ TABLE: SectionTable[ScoredEdge] = SectionTable(
             digits=3,
             of=lambda edge: float(edge.taus.mean()),
             meaning="Kendall's tau-b of a method's scores of the operations on the edge with the "
-            "best answer that the table has with each of them there; mean over runs",
+            "table's best answer with each of them there; mean over runs",
         ),
         Measure(
             "sd",
@@ -121,21 +121,21 @@ TABLE: SectionTable[ScoredEdge] = SectionTable(
             "least",
             digits=3,
             of=lambda edge: float(edge.taus.min()),
-            meaning="the least of any run",
+            meaning="the minimum over runs",
         ),
         Measure(
             "most",
             "most",
             digits=3,
             of=lambda edge: float(edge.taus.max()),
-            meaning="the most of any run",
+            meaning="the maximum over runs",
         ),
         Measure(
             "best",
             "best in the table",
             "text",
             of=lambda edge: edge.best,
-            meaning="the operation of the best architecture that the table has",
+            meaning="the operation of the table's best architecture",
         ),
         Measure(
             "picked",
@@ -143,7 +143,7 @@ TABLE: SectionTable[ScoredEdge] = SectionTable(
             digits=0,
             unit="percent",
             of=lambda edge: 100.0 * float(np.mean(edge.picks)),
-            meaning="of the runs, those whose highest score is that of the table's best operation",
+            meaning="share of the runs whose highest score is that of the table's best operation",
         ),
     ),
     rows=_edges,

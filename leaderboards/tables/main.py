@@ -33,7 +33,9 @@ OVERALL: tuple[Measure[Overall], ...] = (
         of=lambda row: row.tasks,
         meaning="the tasks in which the row is whole",
     ),
-    Measure("of", "of", "count", screen=False, of=lambda row: row.of, meaning="of so many tasks"),
+    Measure(
+        "of", "of", "count", screen=False, of=lambda row: row.of, meaning="the number of tasks"
+    ),
     Measure("n", "n", "count", of=lambda row: row.n, meaning="runs that finished, over all tasks"),
     Measure(
         "failures",
@@ -53,9 +55,8 @@ OVERALL: tuple[Measure[Overall], ...] = (
         "mean_rank",
         "mean rank\nover tasks",
         of=lambda row: row.mean_rank,
-        meaning="over the tasks, by the answer that each ranks by, equal means sharing their mean "
-        "rank; blank for a row in which a run failed or is missing, or that is not whole in every "
-        "task",
+        meaning="over the tasks, by the answer that each ranks by; equal means share their mean "
+        "rank; blank for a row with failed or missing runs, or one that lacks a task",
     ),
 )
 

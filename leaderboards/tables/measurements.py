@@ -40,7 +40,7 @@ TABLE: SectionTable[Measurement] = SectionTable(
             "text",
             names_row=True,
             of=lambda row: row.name,
-            meaning="what was measured, as the records have it",
+            meaning="name of the measurement in the records",
         ),
         Measure(
             "n",
@@ -71,7 +71,7 @@ TABLE: SectionTable[Measurement] = SectionTable(
             digits=4,
             unit="the measurement's",
             of=lambda row: float(row.values.min()),
-            meaning="the least of any run",
+            meaning="the minimum over runs",
         ),
         Measure(
             "most",
@@ -79,7 +79,7 @@ TABLE: SectionTable[Measurement] = SectionTable(
             digits=4,
             unit="the measurement's",
             of=lambda row: float(row.values.max()),
-            meaning="the most of any run",
+            meaning="the maximum over runs",
         ),
     ),
     rows=_measurements,

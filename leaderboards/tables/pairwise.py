@@ -55,7 +55,7 @@ TABLE: SectionTable[ComparedPair] = SectionTable(
             "text",
             names_row=True,
             of=lambda pair: pair.compared.second,
-            meaning="that of the other",
+            meaning="the other row's name",
         ),
         Measure(
             "difference",
@@ -106,7 +106,8 @@ TABLE: SectionTable[ComparedPair] = SectionTable(
             "seeds\nneeded",
             "count",
             of=lambda pair: pair.seeds_needed,
-            meaning="about how many paired seeds would decide such a difference with power 0.8",
+            meaning="estimated number of paired seeds that would decide such a difference with "
+            "power 0.8",
         ),
     ),
     rows=_pairs,

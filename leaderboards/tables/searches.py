@@ -78,7 +78,7 @@ TABLE: SectionTable[SearchEpoch] = SectionTable(
             "count",
             names_row=True,
             of=lambda row: row.epoch + 1,
-            meaning="after which the supernets were evaluated, counted from 1",
+            meaning="epoch after which the supernets were evaluated, counted from 1",
         ),
         Measure(
             "n",
@@ -99,7 +99,7 @@ TABLE: SectionTable[SearchEpoch] = SectionTable(
             "valid\naccuracy",
             unit="percent",
             of=lambda row: row.mean("valid_accuracy"),
-            meaning="of the supernet itself, with its settled mixture",
+            meaning="of the supernet itself, with its evaluation mixture",
         ),
         Measure(
             "skips",
@@ -107,15 +107,15 @@ TABLE: SectionTable[SearchEpoch] = SectionTable(
             digits=0,
             unit="percent",
             of=lambda row: row.skips,
-            meaning="share of skip connections in the architecture that the scores give by then",
+            meaning="share of skip connections in the architecture of the scores at that epoch",
         ),
         Measure(
             "eigenvalue",
             "eigen-\nvalue",
             digits=4,
             of=lambda row: row.mean("eigenvalue"),
-            meaning="the largest of the Hessian of the validation loss in alpha, where the "
-            "protocol has `hessian_every`",
+            meaning="the largest of the Hessian of the validation loss in alpha, if the protocol "
+            "has `hessian_every`",
         ),
     ),
     rows=_epochs,

@@ -139,8 +139,8 @@ TABLE: SectionTable[Beside] = SectionTable(
             "text",
             names_row=True,
             of=lambda row: row.own.purpose or None,
-            meaning="what an architecture was chosen for, of a selector that gives a family of "
-            "them; blank for its answer",
+            meaning="purpose of an architecture, for a selector that gives a family of them; blank "
+            "for its answer",
         ),
         Measure(
             "n",
@@ -154,14 +154,14 @@ TABLE: SectionTable[Beside] = SectionTable(
             "mean",
             unit=ANSWER,
             of=lambda row: row.own.mean,
-            meaning="of the answers of what was selected",
+            meaning="of the answers of the selected architectures",
         ),
         Measure(
             "architectures",
             "archi-\ntectures",
             "count",
             of=lambda row: len(set(row.own.decisions.values())),
-            meaning="how many different ones the runs selected",
+            meaning="number of different architectures that the runs selected",
         ),
         Measure(
             "between_seeds",
@@ -169,15 +169,15 @@ TABLE: SectionTable[Beside] = SectionTable(
             digits=0,
             unit="percent",
             of=lambda row: _percent(row.between_seeds),
-            meaning="of the decisions (such as the operation of an edge), those that differ "
-            "between two runs; the mean over pairs of runs",
+            meaning="share of the decisions (such as the operation of an edge) that differ between "
+            "two runs; mean over pairs of runs",
         ),
         Measure(
             "default",
             "default",
             "text",
             of=_beside(lambda row, default: default.runs.label),
-            meaning="the row of the same method with no setting changed",
+            meaning="the row of the same method with default settings",
         ),
         Measure(
             "from_default",
@@ -185,14 +185,14 @@ TABLE: SectionTable[Beside] = SectionTable(
             digits=0,
             unit="percent",
             of=lambda row: _percent(row.from_default),
-            meaning="of the decisions, those that differ from the default's at the same seed",
+            meaning="share of the decisions that differ from the default's at the same seed",
         ),
         Measure(
             "others",
             "other archi-\ntectures",
             "count",
             of=_beside(lambda row, _: sum(own != other for own, other in row.from_default)),
-            meaning="at how many of the shared seeds the architecture is another",
+            meaning="number of shared seeds with another architecture",
         ),
         Measure(
             "shared",
@@ -206,7 +206,7 @@ TABLE: SectionTable[Beside] = SectionTable(
             "differ-\nence",
             unit=ANSWER,
             of=lambda row: row.difference,
-            meaning="of the mean answers at the shared seeds, the default's taken off",
+            meaning="mean answer at the shared seeds, minus the default's",
         ),
     ),
     rows=_rows,

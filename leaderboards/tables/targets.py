@@ -83,7 +83,7 @@ TABLE: SectionTable[Reached] = SectionTable(
             "{reach}",
             unit=ANSWER,
             of=lambda row: row.target.value,
-            meaning="the answer to be reached, which 1%, 0.1% or none of the architectures exceed",
+            meaning="the answer to reach, which 1%, 0.1% or none of the architectures exceed",
         ),
         label(lambda row: row.runs.label),
         Measure(
@@ -115,8 +115,8 @@ TABLE: SectionTable[Reached] = SectionTable(
             unit="the budget's",
             of=lambda row: known(row.found.expected_cost),
             meaning="all cost spent before the target, that of unsuccessful runs included, per "
-            "success: what a method costs that is restarted until it succeeds; blank where no run "
-            "reached it",
+            "success: the cost of a method that is restarted until it succeeds; blank if no "
+            "run reached it",
         ),
         Measure(
             "median_cost",
@@ -124,7 +124,7 @@ TABLE: SectionTable[Reached] = SectionTable(
             digits=0,
             unit="the budget's",
             of=lambda row: known(float(np.median(row.found.costs))),
-            meaning="over all runs; blank where fewer than half reached the target",
+            meaning="over all runs; blank if fewer than half reached the target",
         ),
     ),
     rows=_reached,

@@ -1,4 +1,4 @@
-"""What a trainer offers that has learnt a distribution over architectures."""
+"""The contract of a trainer that learns a distribution over architectures."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class ScoreDistribution(Protocol):
     """Draws scores; each, discretised by the space's own rule, is an architecture."""
 
     def draw_scores(self, rng: np.random.Generator) -> Scores:
-        """One draw, as ``SupernetTrainer.scores`` has it."""
+        """One draw, in the form of ``SupernetTrainer.scores``."""
         ...

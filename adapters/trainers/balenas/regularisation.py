@@ -16,8 +16,10 @@ from harness.supernets.network import Mixture
 
 
 class Regularisation(NamedTuple):
-    """In nats. rise: E L(mu + sigma eps) - L(mu), over draws. error: of that mean, one standard
-    error. half_trace: 1/2 sum of H_ii sigma_i^2, what Eq. 19 says the rise is."""
+    """Both sides of Eq. 19, nats.
+
+    rise: E L(mu + sigma eps) - L(mu), over draws. error: the standard error of that mean.
+    half_trace: 1/2 sum of H_ii sigma_i^2, the rise by Eq. 19."""
 
     rise: float
     error: float
@@ -35,15 +37,15 @@ def implicit_regularisation(
     """Both sides of Eq. 19 on one batch, at the trainer's alphas.
 
     deviations: of the alphas' shapes, such as ``Vadam.deviations()`` gives. Draws, from
-    ``generator`` on their device, come in pairs of either sign, by which all odd terms of the
-    expansion are zero exactly; what is left between the two sides is of fourth order in sigma,
-    besides the kinks of ReLU, which bend a loss without showing in its Hessian. Operations that
-    draw noise draw the same for all. Nothing of the trainer changes. pairs: at least 2.
+    ``generator`` on their device, come in pairs of either sign, so that all odd terms of the
+    expansion vanish; the remaining difference is of fourth order in sigma, except for the kinks of
+    ReLU, which bend a loss without showing in its Hessian. Noise operations draw the same for all.
+    The trainer is left unchanged. pairs: at least 2.
     """
     means = [alpha.detach() for alpha in trainer.alphas()]
 
     def loss(alphas: Sequence[Tensor]) -> float:
-        # At rest anew each time, so that operations which draw (S4's noise) draw the same.
+        # At rest anew each time, so that random operations (S4's noise) draw the same.
         with at_rest(trainer), torch.no_grad():
             return float(trainer.loss(batch, Mixture(trainer.relaxed(alphas))))
 

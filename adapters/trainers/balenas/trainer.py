@@ -21,32 +21,32 @@ from harness.supernets.network import Mixture, as_scores, blocks
 from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 PRESETS = {"vadam": (1.0, 1.0), "weight-decay-matched": (25.0, 25.0)}
-"""Prior and initial precision: Vadam's own defaults, by which sigma starts at 1.0; and those whose
-delta / N is DARTS's weight decay of alpha, 1e-3, by which it starts at 0.2."""
+"""Prior and initial precision: Vadam's own defaults, with sigma starting at 1.0; and those whose
+delta / N is DARTS's weight decay of alpha, 1e-3, with sigma starting at 0.2."""
 
 
 @dataclass(frozen=True)
 class BalenasSettings:
-    """The paper gives neither precisions nor N nor the number of samples; rates are DARTS's."""
+    """The paper leaves precisions, N and the number of samples open; rates are DARTS's."""
 
     order: Order = setting(
         "first",
-        "gradient of the validation loss in alpha: at the present weights (first), or at the "
-        "weights after one more step (second)",
+        "gradient of the validation loss in alpha: at the current weights (first), or at "
+        "the weights after one more step (second)",
     )
     preset: Literal["vadam", "weight-decay-matched"] = setting(
         "vadam",
-        "prior and initial precision: 1 and 1, so that sigma starts at 1.0 (vadam), or 25 and 25, "
-        "so that it starts at 0.2 (weight-decay-matched)",
+        "prior and initial precision: 1 and 1, with sigma starting at 1.0 (vadam), or 25 "
+        "and 25, with sigma starting at 0.2 (weight-decay-matched)",
     )
-    prior_precision: NotNegative = setting(0.0, "delta of Eq. 5; 0 takes the preset's")
-    initial_precision: NotNegative = setting(0.0, "1 / sigma^2 at the start; 0 takes the preset's")
+    prior_precision: NotNegative = setting(0.0, "delta of Eq. 5; 0 for the preset's")
+    initial_precision: NotNegative = setting(0.0, "1 / sigma^2 at the start; 0 for the preset's")
     images: Images = setting(
-        25_000, "N of Eqs. 13 to 18; 0 takes the number of images of the train split"
+        25_000, "N of Eqs. 13 to 18; 0 for the number of images of the train split"
     )
-    draws: Count = setting(1, "Monte-Carlo samples of alpha in each of its updates")
+    draws: Count = setting(1, "Monte-Carlo samples of alpha in each update")
     square_root: bool = setting(
-        True, "divide by the root of s, as Vadam does; without it by s, as Eq. 17 is printed"
+        True, "divide by the root of s, as Vadam does; otherwise by s, as Eq. 17 is printed"
     )
     form: Literal["vadam", "vogn"] = setting(
         "vadam",
@@ -60,19 +60,19 @@ class BalenasSettings:
     )
     unrolled: Literal["each-sample", "once"] = setting(
         "each-sample",
-        "second order: the step of the weights is taken for every draw, or once at the mean",
+        "second order: take the step of the weights for every draw, or once at the mean",
     )
     noise: NotNegative = setting(
-        1.0, "factor of sigma in every draw of the search; 0 searches at the mean, by Adam's step"
+        1.0, "factor of sigma in every draw of the search; 0 searches at the mean, with Adam's step"
     )
     alpha_learning_rate: NotNegative = setting(3e-4, "Vadam's learning rate for the mean")
     alpha_beta1: Rate = setting(0.5, "decay of the first moment; gamma of Eq. 17")
     alpha_beta2: Rate = setting(0.999, "decay of s; 1 - beta of Eq. 18")
-    alpha_scale: NotNegative = setting(1e-3, "deviation of the means' normal first values")
-    alpha_from_epoch: Whole = setting(0, "epochs, from the start, in which alpha is left alone")
+    alpha_scale: NotNegative = setting(1e-3, "deviation of the means' normal initial values")
+    alpha_from_epoch: Whole = setting(0, "epochs at the start in which alpha is not trained")
 
     def precisions(self) -> tuple[float, float]:
-        """Of the prior and at the start."""
+        """The precisions of the prior and at the start."""
         prior, initial = PRESETS[self.preset]
         return self.prior_precision or prior, self.initial_precision or initial
 
@@ -86,11 +86,10 @@ class BalenasSettings:
 
 
 class BalenasTrainer(AlphaTrainer):
-    """DARTS whose alpha is drawn from N(mu, sigma^2), both learnt by Vadam (Algorithm 1).
+    """DARTS with alpha drawn from N(mu, sigma^2), both learnt by Vadam (Algorithm 1).
 
-    ``alphas`` are the means; ``settled_mixture`` and scores are their softmax, so that argmax of
-    the mean decides. All draws of one update see the same validation batch. The prior takes the
-    place of alpha's weight decay.
+    Scores are the softmax of the means, so that argmax of the mean decides. All draws of one update
+    use the same validation batch. The prior replaces alpha's weight decay.
     """
 
     def __init__(self, context: TrainerContext, settings: BalenasSettings) -> None:
@@ -110,7 +109,7 @@ class BalenasTrainer(AlphaTrainer):
         return Mixture(self.relaxed(self._drawn() if drawn is None else drawn))
 
     def set_alpha_gradients(self, step: Step) -> None:
-        """Note the validation loss's gradient at each draw."""
+        """Pass the validation loss's gradient at each draw to the optimiser."""
         valid = step.draw_valid()
         second = self.settings.order == "second"
         shared = None
@@ -133,7 +132,7 @@ class BalenasTrainer(AlphaTrainer):
 
     @contextmanager
     def _standing_at(self, drawn: list[Tensor]) -> Iterator[None]:
-        """``alphas`` and ``mixture`` are those of a draw."""
+        """Within, ``alphas`` and ``mixture`` are those of a draw."""
         means = self._alphas
         self._alphas = [each.detach().requires_grad_() for each in drawn]
         self._at_draw = True
@@ -154,8 +153,10 @@ class BalenasTrainer(AlphaTrainer):
             return as_scores(self.supernet.groups, self.relaxed(drawn))
 
     def measurements(self) -> dict[str, float]:
-        """alpha-sigma: the mean deviation. alpha-signal: how far means of a row lie apart, as the
-        root mean square about the row's mean; a search far below sigma was a search on noise."""
+        """alpha-sigma and alpha-signal.
+
+        alpha-sigma: the mean deviation. alpha-signal: the spread of a row's means, as the root mean
+        square about their mean; if it is far below sigma, the search ran on noise."""
         deviations = self.posterior.deviations()
         with torch.no_grad():
             sigma = torch.cat([each.reshape(-1) for each in self._blocks(deviations)])
@@ -164,7 +165,7 @@ class BalenasTrainer(AlphaTrainer):
         return {"alpha-sigma": float(sigma.mean()), "alpha-signal": float(signal)}
 
     def _blocks(self, values: Sequence[Tensor]) -> list[Tensor]:
-        """What there are candidates for, of every group."""
+        """The values of every group without empty places."""
         pairs = zip(self.supernet.groups, values, strict=True)
         return [part for group, matrix in pairs for part in blocks(group, matrix)]
 
@@ -190,7 +191,8 @@ TRAINER = TrainerMethod(
     settings=BalenasSettings,
     create=BalenasTrainer,
     ragged_rows=True,
-    optimises="weights on train, mean and deviation of alpha on valid, in turn, both at draws",
-    cost="that of DARTS, the update of alpha once for each draw",
+    optimises="weights on train, mean and deviation of alpha on valid, in turn, both at drawn "
+    "alphas",
+    cost="that of DARTS, with an update of alpha for each draw",
     memory="that of DARTS",
 )

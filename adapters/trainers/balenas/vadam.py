@@ -16,11 +16,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class VadamOptions:
-    """What the updates depend on.
+    """The settings of the updates.
 
     prior_precision: delta of the prior N(0, 1 / delta). initial_precision: of the Gaussian at the
-    start, not below the prior's. images: N, by which the mean loss is multiplied to be the
-    likelihood's. square_root: divide by sqrt(s) (Vadam's code) or by s (the paper's equations).
+    start, not below the prior's. images: N, the factor of the mean loss in the likelihood.
+    square_root: divide by sqrt(s) (Vadam's code) or by s (the paper's equations).
     form: momentum of the gradient with bias correction (``vadam``), or of the mean without one
     (``vogn``).
     """
@@ -41,9 +41,9 @@ class VadamOptions:
 
 
 class Vadam(torch.optim.Optimizer):
-    """The parameters are the means; ``deviations`` follow from what is kept of squared gradients.
+    """The optimiser. Parameters are the means; ``deviations`` follow from squared gradients.
 
-    A step takes gradients of the *mean* loss at draws from the Gaussian: ``note`` those of each
+    A step uses gradients of the *mean* loss at draws from the Gaussian: ``note`` those of each
     draw, then ``step``. With one draw at the mean itself and a prior of almost no precision it is
     Adam with ``eps`` = delta / N.
     """
@@ -69,7 +69,7 @@ class Vadam(torch.optim.Optimizer):
         ]
 
     def draw(self, generator: torch.Generator, *, noise: float = 1.0) -> list[Tensor]:
-        """mean + noise * sigma * normal numbers; with no noise nothing is drawn."""
+        """mean + noise * sigma * normal numbers; without noise it draws nothing."""
         means = [mean.detach().clone() for mean in self._means]
         if not noise:
             return means
@@ -82,7 +82,7 @@ class Vadam(torch.optim.Optimizer):
         ]
 
     def note(self, gradients: Sequence[Tensor | None]) -> None:
-        """The gradients at one draw, one tensor a mean; None counts as zero."""
+        """Add the gradients at one draw, a tensor for each mean; None counts as zero."""
         self._noted.append(
             [
                 torch.zeros_like(mean) if gradient is None else gradient.detach()
@@ -92,9 +92,9 @@ class Vadam(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update means and deviations by what was noted since the last step.
+        """Update means and deviations by the gradients noted since the last step.
 
-        Raises ValueError where nothing was. ``closure`` is not used.
+        Raises ValueError without such gradients. ``closure`` is not used.
         """
         if not self._noted:
             raise ValueError("no gradients were noted for this step")
@@ -115,8 +115,10 @@ class Vadam(torch.optim.Optimizer):
         mean.sub_(given.learning_rate * unbiased / divisor)
 
     def _vogn(self, mean: Tensor, gradients: Tensor) -> None:
-        """Eqs. 17 and 18, whose rates for mean and scale and whose gamma are learning_rate,
-        1 - beta2 and beta1 here; the paper has one symbol for both rates and no values."""
+        """Eqs. 17 and 18.
+
+        Their rates for mean and scale and their gamma are learning_rate, 1 - beta2 and beta1 here;
+        the paper has one symbol for both rates and no values."""
         given, state = self.options, self.state[mean]
         state["step"] += 1
         former, scale = state["moment"], state["scale"]
@@ -133,6 +135,6 @@ class Vadam(torch.optim.Optimizer):
         return (scale.sqrt() if self.options.square_root else scale) + self.options.decay
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up means' states; what was noted and not yet stepped is forgotten."""
+        """Load the means' states; gradients noted since the last step are dropped."""
         super().load_state_dict(state_dict)
         self._noted = []

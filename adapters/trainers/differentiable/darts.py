@@ -22,27 +22,26 @@ Order = Literal["first", "second"]
 
 @dataclass(frozen=True)
 class AlphaSettings:
-    """How architecture parameters are trained; the defaults are those of DARTS's code."""
+    """The training of architecture parameters; the defaults are those of DARTS's code."""
 
     order: Order = setting(
         "first",
-        "gradient of the validation loss in alpha: at the present weights (first), or at the "
-        "weights after one more step (second, Eqs. 7 and 8)",
+        "gradient of the validation loss in alpha: at the current weights (first), or at "
+        "the weights after one more step (second, Eqs. 7 and 8)",
     )
     alpha_learning_rate: NotNegative = setting(3e-4, "Adam's learning rate for alpha")
     alpha_beta1: Rate = setting(0.5, "Adam's decay of the first moment")
     alpha_beta2: Rate = setting(0.999, "Adam's decay of the second moment")
     alpha_weight_decay: NotNegative = setting(1e-3, "weight decay of alpha, inside Adam")
-    alpha_scale: NotNegative = setting(1e-3, "deviation of alpha's normal first values")
-    alpha_from_epoch: Whole = setting(0, "epochs, from the start, in which alpha is left alone")
+    alpha_scale: NotNegative = setting(1e-3, "deviation of alpha's normal initial values")
+    alpha_from_epoch: Whole = setting(0, "epochs at the start in which alpha is not trained")
 
 
 class AlphaTrainer(SupernetTrainer):
-    """Architecture parameters with an optimiser of their own: what DARTS and its kin share.
+    """Candidates are mixed by softmax(alpha); alpha has an Adam of its own on validation batches.
 
-    ``relaxed`` turns alpha into the candidates' weights; a method that relaxes differently
-    overrides it, or ``mixture`` where drawing is involved. Where a row has no such candidate, alpha
-    counts for nothing and never changes but for its weight decay.
+    It is the base class of trainers of alpha: they override ``relaxed``, which turns alpha into the
+    candidates' weights, or ``mixture`` if weights are drawn.
     """
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
@@ -52,7 +51,9 @@ class AlphaTrainer(SupernetTrainer):
         self.alpha_optimizer = self.make_alpha_optimizer()
 
     def first_alphas(self) -> list[Tensor]:
-        """Normal first values, one tensor of the group's shape for each group."""
+        """Normal initial values, a tensor of the group's shape for each group.
+
+        In places without a candidate alpha is ignored, and changes only by its weight decay."""
         device = self.context.device
         return [
             (
@@ -133,7 +134,7 @@ TRAINER = TrainerMethod(
     create=AlphaTrainer,
     ragged_rows=True,
     optimises="weights on train, alpha on valid, in turn",
-    cost="two passes through all candidates; of second order one more, for the step ahead, and two "
-    "of the central difference",
-    memory="every candidate's activations: what the other cards compare with",
+    cost="two passes through all candidates; with second order one more for the step "
+    "ahead, and two for the central difference",
+    memory="every candidate's activations",
 )

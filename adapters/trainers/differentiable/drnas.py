@@ -26,22 +26,22 @@ Distance = Literal["l2", "kl", "none"]
 class DrnasSettings(AlphaSettings):
     """The defaults are those of the code on NAS-Bench-201: no progression, all channels."""
 
-    partial_channels: Width = setting(1, "K: one K-th of the channels runs through the candidates")
+    partial_channels: Width = setting(1, "K: the candidates get one K-th of the channels")
     distance: Distance = setting(
         "l2",
-        "what keeps the distribution near the uniform one: weight decay of alpha (l2), or the "
-        "divergence from Dirichlet(1) (kl)",
+        "regulariser towards the uniform distribution: weight decay of alpha (l2), or the"
+        " divergence from Dirichlet(1) (kl)",
     )
     distance_scale: NotNegative = setting(
-        1e-3, "factor of the divergence; with l2 see weight decay"
+        1e-3, "factor of the divergence; l2 uses alpha_weight_decay"
     )
 
 
 class DrnasTrainer(AlphaTrainer):
     """Each row's weights are drawn from Dirichlet(ELU(alpha) + 1), differentiably (Section 3.1).
 
-    ``settled_mixture`` and scores use the distribution's mean. As the concentration grows the draws
-    come to lie on that mean, and the method becomes a search by relaxed weights without noise.
+    Evaluation and scores use the distribution's mean. With growing concentration the draws approach
+    that mean, and the method becomes a search by relaxed weights without noise.
     """
 
     def concentration(self, alpha: Tensor) -> Tensor:

@@ -37,29 +37,31 @@ PartialChannels = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 @dataclass(frozen=True)
 class ProgressiveDrnasSettings(StageSettings):
-    """0 stands for what is published for the space, in other spaces for that of NAS-Bench-201."""
+    """0 means the published value for the space, in other spaces that of NAS-Bench-201."""
 
     alpha_learning_rate: NotNegative = setting(
         3e-4, "Adam's learning rate for alpha; 6e-4 was published for the DARTS space"
     )
-    stages: Literal[1, 2] = setting(2, "how many of the two published stages there are")
+    stages: Literal[1, 2] = setting(2, "number of stages, of the two published ones")
     first_partial_channels: PartialChannels = setting(
-        0, "K of the first stage; 0: 6 in the DARTS space, where K has to divide 36 channels, or 4"
+        0,
+        "K of the first stage; 0 for 6 in the DARTS space, where K must divide 36 channels, else 4",
     )
     last_partial_channels: PartialChannels = setting(
-        0, "K of the second stage; 0: 4 in the DARTS space, or 2"
+        0, "K of the second stage; 0 for 4 in the DARTS space, else 2"
     )
     last_share: Share = setting(
         0.0,
-        "share of the candidates left in the second stage; 0: 4 of 7 in the DARTS space, or 3 of 5",
+        "share of the candidates left in the second stage; 0 for 4 of 7 in the DARTS "
+        "space, else 3 of 5",
     )
     distance: Distance = setting(
         "l2",
-        "what keeps the distribution near the uniform one: weight decay of alpha (l2), or the "
-        "divergence from Dirichlet(1) (kl)",
+        "regulariser towards the uniform distribution: weight decay of alpha (l2), or the"
+        " divergence from Dirichlet(1) (kl)",
     )
     distance_scale: NotNegative = setting(
-        1e-3, "factor of the divergence; with l2 see weight decay"
+        1e-3, "factor of the divergence; l2 uses alpha_weight_decay"
     )
 
 
@@ -67,13 +69,13 @@ class ProgressiveDrnasTrainer(StagedTrainer, DrnasTrainer):
     """DrNAS on partial channels; half way, fewer candidates and more channels (Section 3.3).
 
     After the first stage each edge keeps its candidates of largest alpha, with their alpha and the
-    state of its optimiser. The supernet widens: the tensors of mixed operations get further
-    channels that are copies of random ones of theirs, weights, running statistics and momentum
-    alike, unscaled as in the published code. The learning rate falls over both stages together.
+    state of its optimiser. The supernet is widened: the tensors of mixed operations get further
+    channels, copies of random ones of their own (weights, running statistics and momentum),
+    unscaled as in the published code. The learning rate falls over both stages together.
 
-    In the DARTS space `none` is no candidate, as published. Deviations: one draw of channels
-    serves all tensors of a size, where the code draws for each operation. With one stage it is
-    DrNAS with partial channels.
+    In the DARTS space `none` is left out, as published. Deviation: all tensors of a size share one
+    draw of channels, where the code draws for each operation. With one stage it is DrNAS with
+    partial channels.
     """
 
     def __init__(self, context: TrainerContext, settings: ProgressiveDrnasSettings) -> None:
@@ -81,7 +83,7 @@ class ProgressiveDrnasTrainer(StagedTrainer, DrnasTrainer):
         super().__init__(context, settings)
 
     def enter_stage(self) -> None:
-        """Prune, widen and go on."""
+        """Prune, widen and continue."""
         space, groups, before = self.context.space, self.supernet.groups, self.supernet
         share = self.settings.last_share or _SHARE.get(space.name, _SHARE[""])
         columns = [
@@ -100,7 +102,7 @@ class ProgressiveDrnasTrainer(StagedTrainer, DrnasTrainer):
         self._prune_alphas(columns)
 
     def _prune_alphas(self, columns: list[list[list[int]]]) -> None:
-        """Alpha of what is left, with its moments."""
+        """Keep alpha of the remaining candidates, with its moments."""
         before, states = self._alphas, self.alpha_optimizer.state
         self._alphas = [
             gathered(alpha, rows).requires_grad_()
@@ -130,9 +132,9 @@ def widen(
 ) -> None:
     """Give ``after`` the weights, buffers and momentum of ``before``.
 
-    Axes that are longer than they were begin with all that was there and go on with random
-    repetitions of it. ``momentum``: by the names of parameters, as far as there is any. Raises
-    NotApplicable where a tensor has no namesake.
+    Longer axes start with the old content and continue with random repetitions of it. ``momentum``:
+    by the names of parameters, as far as it exists. Raises NotApplicable for a tensor without a
+    namesake.
     """
     sources = {**dict(before.named_parameters()), **dict(before.named_buffers())}
     chosen: dict[tuple[int, int], Tensor] = {}

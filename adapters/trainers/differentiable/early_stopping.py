@@ -1,4 +1,4 @@
-"""DARTS-ES and DARTS-ADA (Zela et al., ICLR 2020): acting when the curvature in alpha jumps up."""
+"""DARTS-ES and DARTS-ADA (Zela et al., ICLR 2020), which react to a jump of alpha's curvature."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 @dataclass(frozen=True)
 class EarlyStoppingSettings(AlphaSettings):
-    """The figures of the published code, for 50 epochs."""
+    """The numbers of the published code, for 50 epochs."""
 
     eigenvalue_every: Count = setting(
-        2, "epochs from one measurement of the eigenvalue to the next, the first after epoch 0"
+        2, "epochs between measurements of the eigenvalue, the first after epoch 0"
     )
-    window: Count = setting(5, "measurements that a local mean is taken over")
-    lag: Whole = setting(4, "measurements between the two local means that are compared")
-    ratio: Positive = setting(1.3, "how many times the earlier local mean the later one may be")
-    first_reference: Whole = setting(10, "the earliest epoch, from 0, that may be gone back to")
+    window: Count = setting(5, "measurements in a local mean")
+    lag: Whole = setting(4, "measurements between the two compared local means")
+    ratio: Positive = setting(
+        1.3, "largest allowed ratio of the later local mean to the earlier one"
+    )
+    first_reference: Whole = setting(10, "the earliest epoch, from 0, to which it may return")
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class AdaptiveSettings(EarlyStoppingSettings):
     """Weight decays of the published script, from 3e-4."""
 
     decay_factor: Annotated[float, msgspec.Meta(ge=1.01, le=LARGEST)] = setting(
-        10.0, "what weight decay is multiplied by at each jump"
+        10.0, "factor of the weight decay at each jump"
     )
-    largest_weight_decay: NotNegative = setting(3e-2, "weight decay at which jumps are let pass")
+    largest_weight_decay: NotNegative = setting(3e-2, "weight decay at which jumps are ignored")
 
 
 class EarlyStoppingTrainer(AlphaTrainer):
@@ -50,13 +52,12 @@ class EarlyStoppingTrainer(AlphaTrainer):
 
     The eigenvalue is that of the Hessian of the validation loss in alpha, alpha's weight decay
     included, on the last validation batch of the epoch (Section 4.3). It is averaged over the last
-    five measurements, so that a mean stands for the epoch of the middle one, and compared with the
-    mean four measurements before. Where the ratio is above 1.3 the answer is the scores of the
-    epoch that the earlier mean stands for: twelve epochs ago. A training of fewer than 24 epochs
-    never gets there with the published settings. With a ratio above all jumps this is DARTS.
+    five measurements and compared with the mean four measurements before. If the ratio exceeds 1.3,
+    the answer is the scores of the epoch in the middle of the earlier mean, twelve epochs ago. With
+    the published settings this needs at least 24 epochs. Without a jump this is DARTS.
 
-    The epochs after the stop are not trained, and the weights stay those of the stop, of which the
-    published code makes no use. Measuring changes neither running statistics nor streams.
+    The weights stay those of the stop, which the published code does not use. Measuring changes
+    neither running statistics nor streams.
     """
 
     def __init__(self, context: TrainerContext, settings: EarlyStoppingSettings) -> None:
@@ -80,7 +81,7 @@ class EarlyStoppingTrainer(AlphaTrainer):
         super().architecture_step(replace(step, draw_valid=kept))
 
     def end_epoch(self, epoch: int) -> None:
-        """Measure, and act on a jump."""
+        """Measure, and react to a jump."""
         given, last = self.settings, self.context.frame.epochs - 1
         if epoch > last or epoch % given.eigenvalue_every or self._last_valid is None:
             return
@@ -95,17 +96,17 @@ class EarlyStoppingTrainer(AlphaTrainer):
             self.act(place)
 
     def _keep(self) -> None:
-        """Keep more of this moment than its scores."""
+        """Keep further state of this epoch besides its scores."""
 
     def reference(self) -> int | None:
-        """Which measurement the earlier mean stands for, None where it is too early for one."""
+        """The index of the measurement in the middle of the earlier mean; None if too early."""
         place: int = len(self.measured) - 1 - self.settings.window // 2 - self.settings.lag
         if place < 0 or self.measured[place] < self.settings.first_reference:
             return None
         return place
 
     def jump(self) -> float:
-        """The local mean of now over the one of ``lag`` measurements ago."""
+        """The current local mean divided by that of ``lag`` measurements ago."""
         return self._local_mean(0) / self._local_mean(self.settings.lag)
 
     def _local_mean(self, ago: int) -> float:
@@ -127,7 +128,7 @@ class EarlyStoppingTrainer(AlphaTrainer):
         return {**super().state_dict(), **self._tracker()}
 
     def _tracker(self) -> dict[str, Any]:
-        """What was measured so far."""
+        """The measurements so far."""
         answer = self._answer
         return {
             "eigenvalues": list(self.eigenvalues),
@@ -146,13 +147,12 @@ class EarlyStoppingTrainer(AlphaTrainer):
 
 
 class AdaptiveTrainer(EarlyStoppingTrainer):
-    """DARTS-ADA: goes back to before a jump and on with ten times the weight decay (Section 5.2).
+    """DARTS-ADA: returns to before a jump and continues with ten times the weight decay (5.2).
 
     Jumps are found as by DARTS-ES. The supernet, both optimisers and the measurements return to the
-    end of the epoch that DARTS-ES would answer with, and training goes on from there to the frame's
-    last epoch; at a weight decay of 3e-2 it no longer goes back. The epochs trained twice cost
-    twice. They see the same batches again, where the published code draws others. Without a jump
-    this is DARTS.
+    end of the epoch that DARTS-ES would answer with, and training continues to the frame's last
+    epoch; at a weight decay of 3e-2 jumps are ignored. Epochs that are trained again use the same
+    batches, where the published code draws others. Without a jump this is DARTS.
     """
 
     def __init__(self, context: TrainerContext, settings: AdaptiveSettings) -> None:
@@ -162,11 +162,11 @@ class AdaptiveTrainer(EarlyStoppingTrainer):
 
     @property
     def weight_decay(self) -> float:
-        """The weights' at present."""
+        """The weights' current weight decay."""
         return float(self.optimizer.param_groups[0]["weight_decay"])
 
     def _keep(self) -> None:
-        """The state that a jump may lead back to."""
+        """Keep the state that a jump may return to."""
         moment = {
             "supernet": self.supernet.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -217,7 +217,7 @@ _SOURCE = (
 _OPTIMISES = "weights on train, alpha on valid, in turn"
 
 EARLY_STOPPING = TrainerMethod(
-    summary="DARTS-ES: DARTS that stops when the largest eigenvalue in alpha jumps up",
+    summary="DARTS-ES: DARTS that stops at a jump of the largest eigenvalue in alpha",
     source=_SOURCE,
     settings=EarlyStoppingSettings,
     create=EarlyStoppingTrainer,
@@ -228,13 +228,13 @@ EARLY_STOPPING = TrainerMethod(
 )
 
 ADAPTIVE = TrainerMethod(
-    summary="DARTS-ADA: DARTS that goes back and on with more weight decay when it jumps up",
+    summary="DARTS-ADA: DARTS that returns to an earlier epoch with more weight decay at a jump",
     source=_SOURCE,
     settings=AdaptiveSettings,
     create=AdaptiveTrainer,
     ragged_rows=True,
     check=_check,
     optimises=_OPTIMISES,
-    cost="that of DARTS-ES; up to two times twelve epochs are trained again",
+    cost="that of DARTS-ES; twelve epochs are trained again up to two times",
     memory="that of DARTS-ES, and seven earlier states of the weights and their momentum",
 )

@@ -15,13 +15,13 @@ class FixedAlphaSettings(AlphaSettings):
 
     alpha_scale: NotNegative = setting(
         0.0,
-        "deviation of alpha's normal values: the paper fixes them at 0, its code leaves them at "
-        "their random start of 1e-3",
+        "deviation of alpha's normal values: 0 in the paper; its code keeps the random "
+        "initial values of deviation 1e-3",
     )
 
 
 class FixedAlphaTrainer(AlphaTrainer):
-    """DARTS without its architecture step."""
+    """DARTS without its architecture step: a uniform mixture of all candidates."""
 
     def architecture_step(self, step: Step) -> None:
         """Leave alpha as it is."""

@@ -22,22 +22,23 @@ class GdasSettings(AlphaSettings):
     """The published temperatures: 10 to 0.1 on NAS-Bench-201, 10 to 1 on NAS-Bench-1Shot1."""
 
     first_temperature: Temperature = setting(10.0, "temperature at the start of the training")
-    last_temperature: Temperature = setting(0.1, "temperature that a line from the first leads to")
+    last_temperature: Temperature = setting(0.1, "temperature at the end of the linear schedule")
     hard: bool = setting(
         True, "run only the candidate with the largest weight, straight-through (GDAS)"
     )
     inactive_constant: bool = setting(
         True,
-        "what was not drawn adds its weight, 0 but with a gradient, to every value of its edge, as "
-        "in the published code; without it only the drawn candidates' outputs give gradients",
+        "candidates that were not drawn add their weight (0, but with a gradient) to "
+        "every value of their edge, as in the published code; otherwise only the drawn "
+        "candidates' outputs give gradients",
     )
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"
     )
     hard_inputs: bool = setting(
         False,
-        "draw the inputs of a node one-hot too; NAS-Bench-1Shot1 found that unstable and draws "
-        "them soft",
+        "draw the inputs of a node one-hot too; NAS-Bench-1Shot1 found that unstable and "
+        "draws soft weights",
     )
 
 
@@ -45,15 +46,16 @@ class GdasSettings(AlphaSettings):
 class SnasSettings(GdasSettings):
     """SNAS draws soft weights; single-level, as the paper has it, is an option."""
 
-    last_temperature: Temperature = setting(1.0, "temperature that a line from the first leads to")
+    last_temperature: Temperature = setting(1.0, "temperature at the end of the linear schedule")
     hard: bool = setting(False, "run only the candidate with the largest weight, straight-through")
     track_running_stats: bool = setting(
         True, "batch norm by running statistics when the supernet is evaluated"
     )
     single_level: bool = setting(
         False,
-        "train alpha on the weights' batch and by the same loss (the paper); without it on "
-        "validation batches (the code of DrNAS, by which published rows on NAS-Bench-201 came)",
+        "train alpha on the weights' batch by the same loss (the paper); otherwise on "
+        "validation batches (the code of DrNAS, which gave the published rows on "
+        "NAS-Bench-201)",
     )
 
 
@@ -61,13 +63,12 @@ class GumbelTrainer(AlphaTrainer):
     """Weights are softmax((log softmax(alpha) + Gumbel noise) / temperature), drawn every step.
 
     With ``hard`` they are one-hot in the forward pass and soft in the backward pass (GDAS,
-    Section 3.2), and only the drawn candidates run. A single candidate always has weight 1, so
-    that the weights of a supernet of single candidates are trained as by DARTS. A draw that holds
-    an infinite or undefined number is drawn again.
+    Section 3.2), and only the drawn candidates run. A single candidate always has weight 1. Draws
+    with infinite or undefined numbers are repeated.
 
     The temperature reaches its last value in the last epoch, as in AutoDL-Projects; in the codes of
-    DrNAS (for SNAS) and NAS-Bench-1Shot1 the line ends an epoch later, at 1.09 for 100 epochs.
-    Deviation: AutoDL-Projects trains weights first in each step, here alpha comes first.
+    DrNAS (for SNAS) and NAS-Bench-1Shot1 it reaches it an epoch later (1.09 after 100 epochs).
+    Deviation: alpha is updated before the weights, in AutoDL-Projects after them.
     """
 
     def __init__(self, context: TrainerContext, settings: GdasSettings) -> None:
@@ -75,7 +76,7 @@ class GumbelTrainer(AlphaTrainer):
         self.temperature = settings.first_temperature
 
     def begin_epoch(self, epoch: int) -> None:
-        """The temperature falls in a line, epoch by epoch."""
+        """Set the temperature, which falls linearly, epoch by epoch."""
         given, last = self.settings, max(1, self.context.frame.epochs - 1)
         span = given.last_temperature - given.first_temperature
         self.temperature = given.first_temperature + span * min(1.0, epoch / last)
@@ -115,7 +116,7 @@ class SnasTrainer(GumbelTrainer):
     _due = False
 
     def architecture_step(self, step: Step) -> None:
-        """Single-level: leave it to the weight step that follows."""
+        """Single-level: done in the weight step that follows."""
         if not self.settings.single_level:
             super().architecture_step(step)
         else:
@@ -134,7 +135,7 @@ class SnasTrainer(GumbelTrainer):
 def _unless_all(
     active: Sequence[tuple[tuple[int, ...], ...]], groups: Sequence[ChoiceGroup]
 ) -> Active | None:
-    """None where every candidate runs: the supernet then need not pick any."""
+    """None if every candidate runs, so that the supernet need not select any."""
     whole = all(
         len(row) == width
         for rows, group in zip(active, groups, strict=True)
@@ -154,7 +155,7 @@ _NASNET = {**_AUTODL, "batch": 256, "cells": 6}
 _ONE_SHOT = {f"nas-bench-1shot1-{number}": {"epochs": 100} for number in (1, 2, 3)}
 
 GDAS = TrainerMethod(
-    summary="GDAS: one drawn candidate an edge, Gumbel-softmax, straight-through",
+    summary="GDAS: one drawn candidate per edge, Gumbel-softmax, straight-through",
     source="Dong and Yang, Searching for a Robust Neural Architecture in Four GPU Hours, CVPR 2019",
     settings=GdasSettings,
     create=GumbelTrainer,
@@ -162,7 +163,7 @@ GDAS = TrainerMethod(
     options=_options,
     frame={"nas-bench-201": _AUTODL, "darts": _NASNET, **_ONE_SHOT},
     optimises="weights on train, alpha on valid, in turn, each with a fresh draw",
-    cost="two passes through one candidate an edge",
+    cost="two passes through one candidate per edge",
     memory="that of a single architecture",
 )
 

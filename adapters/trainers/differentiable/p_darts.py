@@ -26,7 +26,7 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 from harness.training.sgd import clip_gradient
 
 _DECAY = 0.2
-"""Rate at which the dropout dies away, an epoch, once alpha is trained."""
+"""The rate, for each epoch, at which dropout decays once alpha is trained."""
 
 DepthFactor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
@@ -35,9 +35,9 @@ DepthFactor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 class PDartsSettings(StageSettings):
     """The published search on CIFAR-10: 5, 11 and 17 cells, 8, 5 and 3 operations."""
 
-    stages: Literal[1, 2, 3] = setting(3, "how many of the three published stages there are")
-    second_share: Share = setting(5 / 8, "candidates left in the second stage, of the space's")
-    third_share: Share = setting(3 / 8, "candidates left in the third stage, of the space's")
+    stages: Literal[1, 2, 3] = setting(3, "number of stages, of the three published ones")
+    second_share: Share = setting(5 / 8, "share of the space's candidates left in the second stage")
+    third_share: Share = setting(3 / 8, "share of the space's candidates left in the third stage")
     second_depth: DepthFactor = setting(
         11 / 5, "cells of the second stage, as a multiple of the frame's"
     )
@@ -47,27 +47,27 @@ class PDartsSettings(StageSettings):
     first_dropout: Rate = setting(0.1, "dropout behind skip connections, first stage")
     second_dropout: Rate = setting(0.4, "dropout behind skip connections, second stage")
     third_dropout: Rate = setting(0.7, "dropout behind skip connections, third stage")
-    most_skips: Whole = setting(2, "skip connections that the answer's normal cell may have")
+    most_skips: Whole = setting(2, "largest number of skip connections in the answer's normal cell")
 
 
 class PDartsTrainer(StagedTrainer):
     """DARTS of first order in three stages, each on a fresh, deeper supernet (Sections 3.2, 3.3).
 
-    Within a stage the learning rate falls from the frame's first to its last, only weights are
-    trained in the first 10 of 25 epochs, and alpha's gradient is clipped as the weights' is. After
-    it the candidates of lowest weight are dropped from each edge: the share that stays is rounded,
-    but two stay, so that five become three and two. Alpha begins anew. Dropout behind skip
-    connections falls in a line while alpha rests, then exponentially from where it began.
+    In each stage the learning rate falls from the frame's first to its last, only weights are
+    trained in the first 10 of 25 epochs, and alpha's gradient is clipped as the weights'. After a
+    stage the candidates of lowest weight are dropped from each edge: the remaining share is
+    rounded, to at least two, so that five become three and two. Alpha starts anew. Dropout behind
+    skip connections falls linearly while alpha rests, then exponentially from its first value.
 
     The answer has the two best edges of each node by their best candidate; while its normal cell
-    has too many skip connections, the one of lowest weight gives way. The published code prints
-    the answer for every bound, and its paper reports 2.
+    has too many skip connections, the one of lowest weight is replaced. The published code prints
+    the answer for every bound, and the paper reports 2.
 
-    Not published, and chosen here: where a space's evaluated networks are
-    as deep as its supernet (all but the DARTS spaces) the depth stays; choices of inputs are never
-    narrowed; the bound on skips is for cells that are called normal. With one stage and no dropout
-    it is DARTS, but for the clipping. Deviation: strided skip connections drop out too, where the
-    code has dropout behind identities alone.
+    Chosen here, as not published: if a space's evaluated networks are as deep as its supernet (all
+    but the DARTS spaces) the depth stays; choices of inputs are never narrowed; the bound on skips
+    is for cells that are called normal. With one stage and no dropout it is DARTS with alpha's
+    gradient clipped. Deviation: strided skip connections have dropout too, in the code only
+    identities.
     """
 
     def __init__(self, context: TrainerContext, settings: PDartsSettings) -> None:
@@ -99,7 +99,7 @@ class PDartsTrainer(StagedTrainer):
                 supernet.set_skip_dropout(self.dropout(min(epoch, last)))
 
     def enter_stage(self) -> None:
-        """Drop the candidates of lowest weight and begin anew, deeper."""
+        """Drop the candidates of lowest weight, and start a deeper supernet."""
         given = self.settings
         share = (1.0, given.second_share, given.third_share)[self.stage]
         groups, weights = self.supernet.groups, self.relaxed(self._alphas)
@@ -127,7 +127,7 @@ class PDartsTrainer(StagedTrainer):
         clip_gradient(self.alphas(), self.context.frame.clip)
 
     def scores(self) -> Scores:
-        """Softmax of alpha, 0 for the skip connections that have to give way."""
+        """Softmax of alpha, 0 for the skip connections to be replaced."""
         space = self.context.space
         normal = [place for place, each in enumerate(space.choice_groups) if each.name == "normal"]
         found: Scores = super().scores()
@@ -137,10 +137,10 @@ class PDartsTrainer(StagedTrainer):
 
 
 def with_fewer_skips(space: AnySupernetSpace, scores: Scores, group: int, most: int) -> Scores:
-    """Scores by which an architecture keeps at most so many skip connections in a group.
+    """Scores by which an architecture keeps at most a number of skip connections in a group.
 
-    The kept skip connection of lowest score gets 0, again and again. Where nothing else is left on
-    an edge, more of them stay.
+    The kept skip connection of lowest score gets 0, repeatedly. On edges with only skip connections
+    left, more of them stay.
     """
     found = [rows.copy() for rows in scores]
     skips = space.choice_groups[group].columns_of("skip_connect")
@@ -156,7 +156,7 @@ def with_fewer_skips(space: AnySupernetSpace, scores: Scores, group: int, most: 
 
 
 def _dropped_skips(space: AnySupernetSpace, settings: PDartsSettings) -> bool:
-    """Whether there is dropout at all: spaces without skip connections have none."""
+    """Whether there is dropout: spaces without skip connections have none."""
     rates = (settings.first_dropout, settings.second_dropout, settings.third_dropout)
     has_skips = any(group.columns_of("skip_connect").any() for group in space.choice_groups)
     return has_skips and any(rates[: settings.stages])
@@ -178,7 +178,7 @@ _FRAME: Mapping[str, Mapping[str, Any]] = {
 }
 
 TRAINER = TrainerMethod(
-    summary="P-DARTS: three stages, ever deeper with ever fewer candidates, dropout behind skips",
+    summary="P-DARTS: three stages of increasing depth with fewer candidates, dropout behind skips",
     source="Chen et al., Progressive Differentiable Architecture Search, ICCV 2019; code "
     "chenxin061/pdarts",
     settings=PDartsSettings,
@@ -188,5 +188,5 @@ TRAINER = TrainerMethod(
     frame=_FRAME,
     optimises="weights on train; alpha on valid too, in the last 15 of each 25 epochs",
     cost="two passes through the stage's candidates and cells; one while alpha rests",
-    memory="8 operations on 5 cells, 5 on 11, 3 on 17: at no stage much above the first",
+    memory="8 operations on 5 cells, 5 on 11, 3 on 17: about the same in all stages",
 )

@@ -25,15 +25,16 @@ _PUBLISHED_REST, _PUBLISHED_EPOCHS = 15, 50
 class PcDartsSettings(AlphaSettings):
     """The published defaults: a quarter of the channels, alpha from epoch 15, 6e-4."""
 
-    partial_channels: Width = setting(4, "K: one K-th of the channels runs through the candidates")
-    edge_normalisation: bool = setting(True, "weights of the edges of a node, softmax over them")
+    partial_channels: Width = setting(4, "K: the candidates get one K-th of the channels")
+    edge_normalisation: bool = setting(
+        True, "whether the edges of a node have weights, normalised by softmax"
+    )
     alpha_learning_rate: NotNegative = setting(
         6e-4, "Adam's learning rate for alpha and edge weights"
     )
     alpha_from_epoch: Whole = setting(
         15,
-        "epochs, from the start, in which alpha is left alone; three tenths of all where that is "
-        "less",
+        "epochs at the start in which alpha is not trained; at most three tenths of all",
     )
 
 
@@ -74,7 +75,7 @@ class PcDartsTrainer(AlphaTrainer):
         self.alpha_optimizer.step()
 
     def resting_epochs(self) -> int:
-        """In how many epochs alpha is left alone; a short training would else never train it."""
+        """The number of epochs without training of alpha, reduced for short trainings."""
         longest = self.context.frame.epochs * _PUBLISHED_REST // _PUBLISHED_EPOCHS
         return min(int(self.settings.alpha_from_epoch), longest)
 
@@ -87,7 +88,7 @@ class PcDartsTrainer(AlphaTrainer):
         return self.mixture()
 
     def _edge_weights(self) -> tuple[Tensor | None, ...] | None:
-        """Softmax over the edges that lead to one node, one tensor (rows,) a group."""
+        """Softmax over the edges that lead to one node, a tensor (rows,) for each group."""
         if not self.settings.edge_normalisation:
             return None
         rest = iter(self._alphas[len(self.supernet.groups) :])
@@ -133,7 +134,7 @@ FRAME: Mapping[str, Mapping[str, Any]] = {
 
 
 def check_partial_channels(frame: Frame, partial_channels: int) -> None:
-    """Raises HarnessError where the channels of a frame cannot be shared out."""
+    """Raises HarnessError if K does not divide the channels of a frame."""
     if frame.channels % partial_channels:
         raise HarnessError(
             f"partial channels of 1/{partial_channels} do not fit the frame's {frame.channels} "

@@ -31,11 +31,11 @@ class WeightDecaySettings(AlphaSettings):
     grid: str = setting("1, 3, 9, 27, 81", "weight decays, as multiples of the frame's")
     judged_by: Literal["architecture", "mixture"] = setting(
         "architecture",
-        "what is compared on validation images: the derived architecture with the supernet's "
-        "weights, or the whole mixture",
+        "network judged on validation images: the derived architecture with the "
+        "supernet's weights, or the whole mixture",
     )
     judged_images: Images = setting(
-        0, "validation images that a search is judged by; 0: as many as there are to train on"
+        0, "validation images that a search is judged by; 0 for as many as train images"
     )
 
     def check_together(self) -> None:
@@ -49,7 +49,7 @@ class DropPathSettings(WeightDecaySettings):
 
     grid: str = setting(
         "0, 0.2, 0.4, 0.6",
-        "rates of drop path in the last epoch of a search, reached in a line from 0 in the first",
+        "rates of drop path in the last epoch of a search; they grow linearly from 0 in the first",
     )
 
     def check_together(self) -> None:
@@ -59,7 +59,7 @@ class DropPathSettings(WeightDecaySettings):
 
 
 class GridTrainer(StagedTrainer):
-    """One search of DARTS after another, each from fresh weights, in equal parts of the epochs."""
+    """Several searches of DARTS in turn, each from fresh weights, in equal parts of the epochs."""
 
     def __init__(self, context: TrainerContext, settings: WeightDecaySettings) -> None:
         self.grid = _numbers(settings.grid)
@@ -95,7 +95,7 @@ class GridTrainer(StagedTrainer):
         super().architecture_step(step)
 
     def enter_stage(self) -> None:
-        """Begin anew."""
+        """Start a fresh search."""
         self.replace_supernet(self.make_supernet())
         self._alphas = self.first_alphas()
         self.alpha_optimizer = self.make_alpha_optimizer()
@@ -104,7 +104,7 @@ class GridTrainer(StagedTrainer):
         return StageSupernet(self.context.shape, SupernetOptions())
 
     def end_epoch(self, epoch: int) -> None:
-        """Judge a search that has ended; after the last one the best comes back."""
+        """Judge a finished search; after the last one, restore the best."""
         if epoch + 1 != self.begins(self.stage + 1) or self._draw_valid is None:
             return
         accuracy = self._accuracy(self._draw_valid)
@@ -120,7 +120,7 @@ class GridTrainer(StagedTrainer):
                     alpha.copy_(best_alpha)
 
     def _accuracy(self, draw: Callable[[], Batch]) -> float:
-        """Percent, on augmented validation batches by their own batch statistics."""
+        """The accuracy, percent, on augmented validation batches with their own statistics."""
         images = self.settings.judged_images or self.context.train_images
         batches = [draw() for _ in range(-(-images // self.batch_size()))]
         return evaluate(self.supernet, self._judged(), batches, batch_statistics=True).accuracy
@@ -148,15 +148,14 @@ class GridTrainer(StagedTrainer):
 class WeightDecayTrainer(GridTrainer):
     """R-DARTS (L2): DARTS with 1, 3, 9, 27 and 81 times the weight decay, the best kept (5.3).
 
-    The frame's epochs are shared out evenly: 250 are five searches of 50. After each its derived
-    architecture is judged on validation images, with the weights that it has in the supernet; the
-    first of the best wins.
+    The frame's epochs are divided evenly: 250 are five searches of 50. After each search its
+    derived architecture is judged on validation images, with its weights in the supernet; of equals
+    the first wins.
 
-    Deviation: in the paper every search's architecture is trained from scratch and judged by that
-    training's validation accuracy. ``judged_by`` offers the accuracy of the mixture instead; to
-    compare trained architectures, run ``darts`` at each strength as a row of its own, by the
+    Deviation: in the paper every search's architecture is trained from scratch and judged by its
+    validation accuracy. To do that, run ``darts`` at each strength as a row of its own, by the
     frame's ``weight_decay`` or ``drop_path`` in a suite. The published searches are of second
-    order, and so is the protocol ``robustdarts``; the default is the first.
+    order, as in the protocol ``robustdarts``; the default is first order.
     """
 
     def regularise(self, strength: float, ramp: float) -> None:
@@ -167,11 +166,11 @@ class WeightDecayTrainer(GridTrainer):
 class DropPathTrainer(GridTrainer):
     """R-DARTS (DP): DARTS with drop path up to 0, 0.2, 0.4 and 0.6, the best kept (Section 5.3).
 
-    As R-DARTS (L2) otherwise, of which the deviation holds here too; 200 epochs are four searches.
-    As in the published code, what a mixed edge gives is dropped as a whole, image by image, skip
-    connections with it; the rate grows in a line within each search, from 0 in its first epoch to
-    all of it in its last. So does the probability of the frame's cutout (16 pixels as published),
-    on train and validation images; at rate 0 there is none. Searches are judged without cutout.
+    Otherwise, and in its deviation, as R-DARTS (L2); 200 epochs are four searches. As in the
+    published code, the outputs of mixed edges are dropped as a whole, image by image, skip
+    connections included. In each search the rate grows linearly, from 0 in the first epoch to its
+    full value in the last, and so does the probability of the frame's cutout (16 pixels as
+    published) on train and validation images, except at rate 0. Searches are judged without cutout.
     """
 
     def regularise(self, strength: float, ramp: float) -> None:
@@ -179,13 +178,13 @@ class DropPathTrainer(GridTrainer):
         self.cutout_share = ramp if strength else 0.0
 
     def end_epoch(self, epoch: int) -> None:
-        """Searches are judged without cutout, of which they have seen more or less."""
+        """Judge a finished search, without cutout."""
         self.cutout_share = 0.0
         super().end_epoch(epoch)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """Raises HarnessError where the text is no list of numbers."""
+    """The numbers of a grid. Raises HarnessError for a text that is not a list of numbers."""
     try:
         found = tuple(float(each) for each in text.split(","))
     except ValueError:

@@ -19,10 +19,12 @@ from harness.supernets.trainers import Step, TrainerMethod
 
 @dataclass(frozen=True)
 class SdartsSettings(AlphaSettings):
-    """Radii as in the published code, growing in a line over the epochs."""
+    """Radii as in the published code, growing linearly over the epochs."""
 
     first_radius: NotNegative = setting(0.03, "radius of the perturbation in the first epoch")
-    last_radius: NotNegative = setting(0.3, "radius that the line leads to after the last epoch")
+    last_radius: NotNegative = setting(
+        0.3, "radius at the end of the linear schedule, after the last epoch"
+    )
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,20 @@ class SdartsAdvSettings(SdartsSettings):
 
     attack_steps: Whole = setting(7, "steps of the attack")
     keep_only_worse: bool = setting(
-        True, "leave the mixture as it was where the attack did not raise the loss"
+        True, "keep the mixture unperturbed if the attack did not raise the loss"
     )
 
 
 class SdartsTrainer(AlphaTrainer):
     """SDARTS-RS: uniform noise on the softmaxed weights, in the weight step alone (Eq. 8).
 
-    Noise within the radius is added, the sum clamped to [0, 1] and each row made to sum to 1
-    again; a row of zeros becomes one-hot where it was largest before it was clamped. With radius 0
-    it is DARTS.
+    Noise within the radius is added, the result clamped to [0, 1], and each row normalised to sum
+    to 1; a row of zeros becomes one-hot at its largest value before clamping. With radius 0 it is
+    DARTS.
     """
 
     def radius(self, step: Step) -> float:
-        """The radius of the epoch; that of the line's end while a selector goes on training."""
+        """The radius of the epoch; the last one while a selector trains further."""
         given = self.settings
         share = min(step.epoch / self.context.frame.epochs, 1.0)
         return float(given.first_radius + (given.last_radius - given.first_radius) * share)
@@ -72,7 +74,7 @@ class SdartsTrainer(AlphaTrainer):
         return self._on_simplex([rows + each for rows, each in zip(clean, noise, strict=True)])
 
     def _on_simplex(self, moved: Sequence[Tensor]) -> list[Tensor]:
-        """Clamped and made to sum to 1; nothing goes to what a row does not have."""
+        """The weights clamped and normalised, with 0 in places without a candidate."""
         return list(map(on_simplex, masked(self.supernet.groups, moved, -math.inf)))
 
 
@@ -135,13 +137,13 @@ RANDOM = TrainerMethod(
 )
 
 ADVERSARIAL = TrainerMethod(
-    summary="SDARTS-ADV: weights trained under the worst mixture near by",
+    summary="SDARTS-ADV: weights trained under the worst mixture nearby",
     source=_SOURCE,
     settings=SdartsAdvSettings,
     create=SdartsAdvTrainer,
     ragged_rows=True,
     frame=_FRAME,
     optimises="weights on train under perturbed mixtures, alpha on valid, in turn",
-    cost="two passes, 7 more for the attack and two to judge it, through all candidates",
+    cost="eleven passes through all candidates: two, 7 for the attack, and two to judge it",
     memory="that of DARTS",
 )

@@ -32,23 +32,23 @@ class SgasSettings(AlphaSettings):
     """The published search in the DARTS space: eight decisions in 50 epochs."""
 
     stability: bool = setting(
-        False, "weigh edges also by how little their weights changed lately (criterion 2)"
+        False, "multiply an edge's score by the stability of its weights (criterion 2)"
     )
     warmup_epochs: Whole = setting(9, "epoch, from 0, after which the first edge is decided")
-    decision_interval: Count = setting(5, "epochs from one decision to the next")
-    final_epochs: Whole = setting(5, "epochs that follow the last decision")
+    decision_interval: Count = setting(5, "epochs between decisions")
+    final_epochs: Whole = setting(5, "epochs after the last decision")
     shortened: bool = setting(
-        True, "move the decisions forward in proportion where the training is too short for them"
+        True, "move the decisions forward in proportion if the training is too short for them"
     )
-    history: Count = setting(4, "epochs that criterion 2 looks back on")
-    batch_growth: Whole = setting(8, "images that a batch grows by at each decision")
+    history: Count = setting(4, "earlier epochs that criterion 2 compares with")
+    batch_growth: Whole = setting(8, "images added to a batch at each decision")
     operation_rule: Literal["magnitude", "deletion"] = setting(
         "magnitude",
         "a decided edge keeps its operation of largest weight (magnitude), or the one without "
         "which the validation accuracy falls most (deletion, SGAS+PT)",
     )
     judged_images: Images = setting(
-        0, "validation images that a deletion is judged by; 0: as many as there are to train on"
+        0, "validation images that a deletion is judged by; 0 for as many as train images"
     )
 
 
@@ -57,28 +57,28 @@ class Sgas2Settings(SgasSettings):
     """Criterion 2."""
 
     stability: bool = setting(
-        True, "weigh edges also by how little their weights changed lately (criterion 2)"
+        True, "multiply an edge's score by the stability of its weights (criterion 2)"
     )
 
 
 class SgasTrainer(AlphaTrainer):
     """DARTS of first order that decides the best edge of each cell type at fixed epochs.
 
-    An edge's score is its importance, one minus the weight of `none`, times the certainty of its
-    other weights, one minus their normalised entropy; criterion 2 multiplies by their mean
-    histogram intersection with the last epochs'. Each factor is first scaled to 0..1 over all edges
-    of the cell, a constant one to 0 (Section 3.2). The undecided edge of highest score keeps its
-    best operation other than `none`, alone and with weight 1, and its alpha stays as it is. Once a
-    node has as many decided edges as it may keep, its others are cut. Batches grow with every
-    decision. NAS-Bench-201 keeps all edges, so that there are six decisions.
+    An edge's score is its importance (one minus the weight of `none`) times its certainty (one
+    minus the normalised entropy of its other weights); criterion 2 multiplies by its stability
+    (their mean histogram intersection with the last epochs'). Each factor is first scaled to 0..1
+    over all edges of the cell, a constant one to 0 (Section 3.2). The undecided edge of highest
+    score keeps its best operation other than `none`, alone and with weight 1, and its alpha is
+    frozen. Once a node has as many decided edges as it may keep, its others are cut. Batches grow
+    with every decision. NAS-Bench-201 keeps all edges, so there are six decisions.
 
-    ``deletion`` decides operations as DARTS+PT does, by validation batches drawn with augmentation
-    and evaluated by their own batch statistics; its paper leaves the rest of SGAS as it is.
+    ``deletion`` decides operations as DARTS+PT does, on augmented validation batches with their own
+    batch statistics; the rest of SGAS stays the same, as in that paper.
 
-    Chosen here where nothing is published: without `none` importance counts 1 for all edges; with
-    fewer than two other operations certainty counts 1; choices of inputs stay undecided and are
-    ranked by alpha. Where the training is shorter than the decisions need, decision i comes after
-    the same share of it. If no decision falls into the training, this is DARTS.
+    Chosen here, as not published: without `none` importance is 1 for all edges; with fewer than two
+    other operations certainty is 1; choices of inputs stay undecided and are ranked by alpha. In a
+    training too short for the decisions, decision i comes after the same share of it. Without any
+    decision this is DARTS.
     """
 
     def __init__(self, context: TrainerContext, settings: SgasSettings) -> None:
@@ -138,7 +138,7 @@ class SgasTrainer(AlphaTrainer):
         self.decided_epochs += bool(due)
 
     def edge_score(self, number: int, weights: RowScores) -> RowScores:
-        """How much the edges of a group call for a decision, shape (rows,)."""
+        """The scores by which edges of a group are decided, shape (rows,)."""
         group = self.supernet.groups[number]
         score = np.ones(len(group.rows))
         if group.columns_of("none").any():
@@ -188,8 +188,8 @@ class SgasTrainer(AlphaTrainer):
             return [rows.double().cpu().numpy() for rows in self.relaxed(self.alphas())]
 
     def scores(self) -> Scores:
-        """1 for what was decided, softmax of alpha on undecided edges, where `none` has no score
-        once a decision was made."""
+        """1 for decided operations, softmax of alpha on undecided edges, where `none` has no score
+        after the first decision."""
         found = []
         for number, (group, weights) in enumerate(
             zip(self.supernet.groups, self._weights(), strict=True)
@@ -234,7 +234,7 @@ def _decided(group: ChoiceGroup) -> bool:
 
 
 def _edges_kept(group: ChoiceGroup) -> int:
-    """How many edges of a group an architecture keeps."""
+    """The number of edges of a group that an architecture keeps."""
     counts = [group.targets.count(node) for node in set(group.targets)]
     return sum(min(count, group.edges_per_node or count) for count in counts)
 

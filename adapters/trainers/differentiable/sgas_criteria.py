@@ -1,4 +1,4 @@
-"""What SGAS ranks the edges of a cell by (Li et al., CVPR 2020, Section 3.2)."""
+"""The criteria by which SGAS ranks the edges of a cell (Li et al., CVPR 2020, Section 3.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RowScores = NDArray[np.float64]
 def without_none(group: ChoiceGroup, weights: RowScores) -> RowScores:
     """The weights of the other operations, rows summing to 1.
 
-    Shape (rows, most other operations of a row); a row with fewer is filled up with zeros.
+    Shape (rows, largest number of other operations); shorter rows are filled with zeros.
     """
     others = [row[~none] for row, none in zip(weights, group.columns_of("none"), strict=True)]
     most = max(len(row) for row in others)
@@ -21,7 +21,7 @@ def without_none(group: ChoiceGroup, weights: RowScores) -> RowScores:
 
 
 def importance(group: ChoiceGroup, weights: RowScores) -> RowScores:
-    """One minus the weight of `none`, shape (rows,); 1 where an edge has no `none`."""
+    """One minus the weight of `none`, shape (rows,); 1 for an edge without `none`."""
     found: RowScores = 1.0 - (weights * group.columns_of("none")).sum(axis=1)
     return found
 
@@ -34,7 +34,7 @@ def certainty(weights: RowScores) -> RowScores:
 
 
 def stability(weights: RowScores, past: list[RowScores]) -> RowScores:
-    """Mean histogram intersection with earlier weights, shape (rows,); 0 where there are none."""
+    """Mean histogram intersection with earlier weights, shape (rows,); 0 without any."""
     if not past:
         return np.zeros(len(weights))
     found: RowScores = np.mean([np.minimum(weights, each).sum(axis=1) for each in past], axis=0)
@@ -42,6 +42,6 @@ def stability(weights: RowScores, past: list[RowScores]) -> RowScores:
 
 
 def scaled(values: RowScores) -> RowScores:
-    """From 0 for the least to 1 for the largest; all 0 where they are the same."""
+    """Scaled to 0 for the least and 1 for the largest; all 0 if they are equal."""
     span = values.max() - values.min()
     return (values - values.min()) / span if span > 0 else np.zeros_like(values)

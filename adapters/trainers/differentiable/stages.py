@@ -1,4 +1,4 @@
-"""A training cut into stages, each with a supernet of its own: what progressive methods share."""
+"""Trainings in stages, each with a supernet of its own, as of progressive methods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.supernets.spaces import SupernetOptions
 from harness.supernets.trainers import Step, TrainerContext
 
 _LONGEST_REST = 0.4
-"""Share of a stage: P-DARTS leaves alpha alone in 10 of 25 epochs."""
+"""Share of a stage: P-DARTS does not train alpha in 10 of 25 epochs."""
 
 NamedCandidates = dict[str, tuple[tuple[str, ...], ...]]
 """Group name -> the candidates left in each row, as ``SupernetOptions`` takes them."""
@@ -31,38 +31,39 @@ NamedCandidates = dict[str, tuple[tuple[str, ...], ...]]
 
 @dataclass(frozen=True)
 class StageSettings(AlphaSettings):
-    """How long alpha rests at the start of every stage."""
+    """Alpha is not trained at the start of every stage."""
 
     alpha_learning_rate: NotNegative = setting(6e-4, "Adam's learning rate for alpha")
     alpha_from_epoch: Whole = setting(
         10,
-        "epochs, from the start of each stage, in which alpha is left alone; two fifths of the "
-        "stage where that is less",
+        "epochs at the start of each stage in which alpha is not trained; at most two "
+        "fifths of the stage",
     )
 
 
 @dataclass(frozen=True)
 class StageSupernet:
-    """How a stage's supernet differs from the one that the training began with."""
+    """The differences of a stage's supernet from the first one."""
 
     shape: NetworkShape
     options: SupernetOptions
 
 
 def check_stages(stages: int, frame: Frame) -> None:
-    """Raises HarnessError where there are fewer epochs than stages."""
+    """Raises HarnessError for fewer epochs than stages."""
     if frame.epochs < stages:
         raise HarnessError(f"{stages} stages need as many epochs, and there are {frame.epochs}")
 
 
 class StagedTrainer(AlphaTrainer):
-    """The frame's epochs in equal stages; each but the first goes on with another supernet.
+    """The frame's epochs in equal stages; each but the first continues with another supernet.
 
-    ``stage`` and ``candidates`` say where it stands; a resumption makes the stage's supernet again.
+    ``stage`` and ``candidates`` are the current ones; a resumption makes the stage's supernet
+    again.
     """
 
     stages: int
-    """How many there are."""
+    """The number of stages."""
 
     def __init__(self, context: TrainerContext, settings: Any) -> None:
         super().__init__(context, settings)
@@ -80,12 +81,12 @@ class StagedTrainer(AlphaTrainer):
         return started[-1]
 
     def place(self, epoch: int) -> tuple[int, int]:
-        """How many epochs of its stage lie before an epoch, and how many the stage has."""
+        """The number of epochs of its stage before an epoch, and in the stage."""
         stage = self.stage_of(epoch)
         return epoch - self.begins(stage), self.begins(stage + 1) - self.begins(stage)
 
     def resting_epochs(self, length: int) -> int:
-        """In how many epochs of a stage of ``length`` alpha is left alone."""
+        """The number of epochs of a stage of ``length`` without training of alpha."""
         return min(int(self.settings.alpha_from_epoch), math.floor(_LONGEST_REST * length))
 
     def stage_learning_rate(self, epoch: int) -> float:
@@ -111,11 +112,11 @@ class StagedTrainer(AlphaTrainer):
 
     @abstractmethod
     def enter_stage(self) -> None:
-        """Go on with the supernet of ``stage``, which has just begun."""
+        """Continue with the supernet of ``stage``, which has just begun."""
 
     @abstractmethod
     def stage_supernet(self, stage: int) -> StageSupernet:
-        """What a stage's supernet is made with; its candidates are put in by ``make_supernet``."""
+        """The options of a stage's supernet; ``make_supernet`` adds the candidates."""
 
     def make_supernet(self) -> Supernet:
         """The supernet of ``stage`` with ``candidates``, its weights drawn from the own stream."""
@@ -125,7 +126,7 @@ class StagedTrainer(AlphaTrainer):
             return self.context.space.supernet(made.shape, options)
 
     def scores(self) -> Scores:
-        """The space's candidates by their present weights, NaN for those that are gone."""
+        """The space's candidates by their current weights, NaN for removed ones."""
         return widened(self.context.space.choice_groups, self.supernet.groups, super().scores())
 
     def state_dict(self) -> dict[str, Any]:
@@ -146,14 +147,14 @@ class StagedTrainer(AlphaTrainer):
 
 
 def candidates_of(groups: Sequence[ChoiceGroup]) -> NamedCandidates:
-    """What a supernet of these groups was left with."""
+    """The candidates of a supernet with these groups."""
     return {group.name: group.candidates for group in groups}
 
 
 def kept_columns(group: ChoiceGroup, scores: Tensor, wanted: float) -> list[list[int]]:
-    """For each row the columns of the best scores, ascending: as many as wanted, rounded.
+    """For each row the columns of the best scores, ascending; their number is rounded.
 
-    At least two stay, and of the choices of inputs all. Ties go to the first.
+    At least two stay, and all for choices of inputs. Ties go to the first.
     """
     count = group.shape[1]
     if group.kind == "operation":

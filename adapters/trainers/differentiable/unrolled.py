@@ -17,7 +17,7 @@ RADIUS = 0.01
 
 
 class AlphaNetwork(Protocol):
-    """A supernet with its weights' optimiser and what it shares of alpha; every AlphaTrainer is."""
+    """A supernet with its weights' optimiser and its alpha; every AlphaTrainer is one."""
 
     supernet: Supernet
     optimizer: torch.optim.SGD
@@ -36,7 +36,7 @@ class AlphaNetwork(Protocol):
 
 
 def present_gradient(trainer: AlphaNetwork, valid: Batch) -> Sequence[Tensor | None]:
-    """The gradient of the validation loss in alpha at the present weights, one a group."""
+    """The gradient of the validation loss in alpha at the current weights, one for each group."""
     loss = trainer.loss(valid, trainer.mixture())
     return torch.autograd.grad(loss, trainer.alphas(), allow_unused=True)
 
@@ -48,13 +48,13 @@ def unrolled_gradient(
     *,
     unrolled: dict[str, Tensor] | None = None,
 ) -> list[Tensor]:
-    """The gradient of L_val(w', alpha) in alpha, one tensor a group (DARTS, Eqs. 7 and 8).
+    """The gradient of L_val(w', alpha) in alpha, a tensor for each group (DARTS, Eqs. 7 and 8).
 
     w' is w after one step of SGD with momentum and weight decay at the current learning rate, the
     mixed second derivative a central difference. Where the gradient in w' vanishes the second term
-    is zero, where the original divides by zero. Deviation: the weights are put back exactly,
-    where the original walks back in place and keeps the rounding. ``unrolled`` is w' where it is
-    known already; without it ``next_weights`` gives it.
+    is zero, where the original divides by zero. Deviation: the weights are restored exactly, where
+    the original subtracts the step and keeps the rounding. ``unrolled`` is w' if it is known
+    already; otherwise ``next_weights`` computes it.
     """
     alphas = trainer.alphas()
     parameters = dict(trainer.supernet.named_parameters())
@@ -68,14 +68,14 @@ def unrolled_gradient(
     weights = list(parameters.values())
     before = [weight.detach().clone() for weight in weights]
     sides = []
-    # One mixture for both sides: where it is drawn, two draws would differ by more than the step.
+    # One mixture for both sides: two draws would differ by more than the step.
     mixture = trainer.mixture()
     for sign in (1.0, -1.0):
         with torch.no_grad():
             for weight, kept, along in zip(weights, before, direction, strict=True):
                 weight.copy_(kept + sign * radius * along)
         loss = trainer.loss(step.train, mixture)
-        # Of the graph only the mixture, which both sides share, is needed again.
+        # Only the part of the graph for the mixture, shared by both sides, is needed again.
         sides.append(_gradients(loss, alphas, retain_graph=True))
         del loss
     with torch.no_grad():
@@ -89,7 +89,7 @@ def unrolled_gradient(
 
 
 def next_weights(trainer: AlphaNetwork, step: Step) -> dict[str, Tensor]:
-    """w' = w - rate * (momentum * buffer + gradient + decay * w); no buffer counts as zero."""
+    """w' = w - rate * (momentum * buffer + gradient + decay * w); a missing buffer is zero."""
     parameters = dict(trainer.supernet.named_parameters())
     group = trainer.optimizer.param_groups[0]
     loss = trainer.loss(step.train, trainer.mixture())
@@ -108,7 +108,7 @@ def next_weights(trainer: AlphaNetwork, step: Step) -> dict[str, Tensor]:
 def _validation_gradients(
     trainer: AlphaNetwork, valid: Batch, unrolled: dict[str, Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """The gradients of the validation loss at w' in alpha and in w'; buffers are left alone."""
+    """The gradients of the validation loss at w' in alpha and in w'; buffers stay unchanged."""
     leaves = {name: weight.detach().requires_grad_() for name, weight in unrolled.items()}
     buffers = {name: buffer.clone() for name, buffer in trainer.supernet.named_buffers()}
     mixture = trainer.constrained(trainer.mixture())
@@ -124,7 +124,7 @@ def _validation_gradients(
 def _gradients(
     loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False
 ) -> list[Tensor]:
-    """Gradients, zeros for what the loss does not depend on."""
+    """Gradients, zeros for inputs without influence on the loss."""
     found = torch.autograd.grad(loss, leaves, allow_unused=True, retain_graph=retain_graph)
     return [
         torch.zeros_like(leaf) if gradient is None else gradient

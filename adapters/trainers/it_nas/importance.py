@@ -1,4 +1,4 @@
-"""From the transformers of single edges to the importance of a supernet's candidates."""
+"""The importance of a supernet's candidates, from the transformers of its edges."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.supernets.network import Supernet
 Attention = dict[str, Tensor]
 """By group name, for groups with transformers: shape (images, rows, 1 + candidates), double.
 
-The indicator's own place comes first; candidates without a token are NaN."""
+The indicator's own attention comes first; candidates without a token are NaN."""
 
 
 def transformers(supernet: Supernet) -> list[LiteTransformer]:
-    """Those of all edges of all cells. Raises NotApplicable where there are none."""
+    """The transformers of all edges of all cells. Raises NotApplicable if there are none."""
     found = [each for each in supernet.modules() if isinstance(each, LiteTransformer)]
     if not found:
         raise NotApplicable(
@@ -31,7 +31,7 @@ def transformers(supernet: Supernet) -> list[LiteTransformer]:
 
 
 def forget(found: Sequence[LiteTransformer]) -> None:
-    """Drop what the latest pass left, so that edges that a pass leaves out count as unseen."""
+    """Drop the latest pass's attention, so that edges that a pass leaves out count as unseen."""
     for each in found:
         each.last = None
 
@@ -39,7 +39,7 @@ def forget(found: Sequence[LiteTransformer]) -> None:
 def latest(groups: Sequence[ChoiceGroup], found: Sequence[LiteTransformer]) -> Attention:
     """The attention of the latest pass, averaged over the cells that share an edge.
 
-    An edge that the pass left out is NaN.
+    Edges that the pass left out are NaN.
     """
     seen: dict[tuple[str, int], list[LiteTransformer]] = {}
     for each in found:
@@ -61,7 +61,7 @@ def latest(groups: Sequence[ChoiceGroup], found: Sequence[LiteTransformer]) -> A
 
 
 def _spread(edge: LiteTransformer, width: int) -> Tensor:
-    """An edge's latest attention, (images, 1 + width), with NaN for what has no token."""
+    """An edge's latest attention, (images, 1 + width), with NaN for candidates without a token."""
     if edge.last is None:
         raise TypeError("the latest pass left this edge out")
     given = edge.last.double()
@@ -70,6 +70,6 @@ def _spread(edge: LiteTransformer, width: int) -> Tensor:
 
 
 def selected(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The column of each row's highest score, shape (rows,); -1 where there is none."""
+    """The column of each row's highest score, shape (rows,); -1 without scores."""
     known = np.where(np.isnan(scores), -np.inf, scores)
     return np.where(np.isneginf(known.max(axis=1)), -1, known.argmax(axis=1))

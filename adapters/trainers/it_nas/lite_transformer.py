@@ -15,10 +15,10 @@ from harness.supernets.spaces import EdgeSite
 class LiteTransformer(nn.Module):
     """Joins an edge's candidates; a ``SupernetOptions.combiner``.
 
-    Tokens are the candidates of ``columns``, an indicator token in front. ``last`` is the
-    indicator's row of the softmax in the latest pass, shape (batch, 1 + tokens), its own place
-    first, without gradient; ``places`` says where a row with all candidates has each. A candidate
-    whose weight in the mixture is 0 is no token of that pass; other weights do not count.
+    Tokens are an indicator token and the candidates of ``columns``. ``last`` is the indicator's row
+    of the softmax in the latest pass, shape (batch, 1 + tokens), its own attention first, without
+    gradient; ``places`` are the tokens' positions in a row with all candidates. A candidate with
+    weight 0 in the mixture has no token in that pass; other weights are ignored.
     """
 
     def __init__(self, site: EdgeSite, given: ItNasSettings, columns: Sequence[int]) -> None:
@@ -72,8 +72,10 @@ class LiteTransformer(nn.Module):
         return torch.cat([indicator, embedded], dim=1) + self.position
 
     def attention(self, tokens: Tensor, absent: Tensor) -> Tensor:
-        """Rows of the softmax (Eq. 3), (batch, rows, 1 + tokens); only the indicator's where no
-        other is used, which is what makes the layer cheap (Eq. 4)."""
+        """Rows of the softmax (Eq. 3), (batch, rows, 1 + tokens).
+
+        Only the indicator's row is computed unless others are used, which makes the layer cheap
+        (Eq. 4)."""
         asking = tokens if self._returned == "mean" else tokens[:, :1]
         products = self.query(asking) @ self.key(tokens).transpose(1, 2)
         hidden = torch.cat([absent.new_zeros(1), absent])
@@ -83,7 +85,7 @@ class LiteTransformer(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """What follows the attention: values, residual sums, norms and the feed-forward network."""
+    """The layers after the attention: values, residual sums, norms and the feed-forward network."""
 
     def __init__(self, width: int, channels: int, given: ItNasSettings) -> None:
         super().__init__()
@@ -98,7 +100,7 @@ class _Encoder(nn.Module):
         self.back = nn.Linear(width, channels)
 
     def forward(self, tokens: Tensor, normed: Tensor, attention: Tensor) -> Tensor:
-        """tokens: those that ask, (batch, rows, width); returns the same shape."""
+        """tokens: the queries, (batch, rows, width); returns the same shape."""
         x = tokens + attention @ self.value(normed)
         if self.attention_norm is None:
             after: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
@@ -128,7 +130,7 @@ class _Project(nn.Module):
 
 
 def _mixed(outputs: Sequence[Tensor], shares: Tensor) -> Tensor:
-    """The sum of maps, each image's by its own shares (batch, maps)."""
+    """The sum of maps, weighted by each image's shares (batch, maps)."""
     mixed = outputs[0] * shares[:, 0, None, None, None]
     for place, images in enumerate(outputs[1:], start=1):
         mixed = torch.addcmul(mixed, images, shares[:, place, None, None, None])

@@ -1,4 +1,4 @@
-"""The settings of IT-NAS: everything that its text leaves open is one."""
+"""The settings of IT-NAS, one for each choice that its text leaves open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.settings import NotNegative, Width, setting
 
 @dataclass(frozen=True)
 class ItNasSettings:
-    """The defaults are ours wherever the paper is silent; docs/it-nas.md says why."""
+    """The defaults are ours where the paper leaves them open; docs/it-nas.md has the reasons."""
 
     token: Literal["pool", "project"] = setting(
         "pool",
@@ -22,14 +22,14 @@ class ItNasSettings:
     token_width: Width = setting(32, "width of projected tokens; pooled ones have the channels'")
     returned: Literal["weighted", "mean", "output-vector"] = setting(
         "weighted",
-        "what goes on through the network: candidates weighted by the indicator's attention "
-        "(weighted, Eq. 4 with the maps as values), their mean with the encoder's mean output "
-        "(mean), or their mean with its output for the indicator (output-vector)",
+        "the edge's output: candidates weighted by the indicator's attention (weighted, "
+        "Eq. 4 with the maps as values), their mean plus the encoder's mean output "
+        "(mean), or their mean plus its output for the indicator (output-vector)",
     )
     residual: bool = setting(
         True,
-        "with weighted: add the encoder's output for the indicator, a number for each channel; "
-        "without it nothing behind the attention is trained",
+        "with weighted: add the encoder's output for the indicator, a number for each "
+        "channel; otherwise the layers behind the attention are left out",
     )
     position: Literal["learned", "sinusoidal", "none"] = setting(
         "learned",
@@ -42,7 +42,9 @@ class ItNasSettings:
     feed_forward: Annotated[int, msgspec.Meta(ge=1, le=100)] = setting(
         2, "hidden width of the feed-forward network, in token widths"
     )
-    indicator_scale: NotNegative = setting(0.02, "deviation of the indicator token's first values")
+    indicator_scale: NotNegative = setting(
+        0.02, "deviation of the indicator token's initial values"
+    )
     none: Literal["auto", "keep", "drop"] = setting(
         "auto",
         "whether the operation none has a token: where an architecture may have it (auto), always "
@@ -50,13 +52,16 @@ class ItNasSettings:
     )
     inputs_trained_on: Literal["train", "valid"] = setting(
         "train",
-        "NAS-Bench-1Shot1: what the alphas of inputs learn from: the weights' batch, in the same "
-        "pass (train), or a validation batch in turn with the weights, as in DARTS (valid)",
+        "NAS-Bench-1Shot1: data of the alphas of inputs: the weights' batch, in the same "
+        "pass (train), or validation batches in turn with the weights, as in DARTS "
+        "(valid)",
     )
     alpha_learning_rate: NotNegative = setting(
-        3e-4, "NAS-Bench-1Shot1: Adam's rate for those alphas"
+        3e-4, "NAS-Bench-1Shot1: Adam's learning rate for alphas of inputs"
     )
     alpha_weight_decay: NotNegative = setting(
-        1e-3, "NAS-Bench-1Shot1: their weight decay, inside Adam"
+        1e-3, "NAS-Bench-1Shot1: weight decay of alphas of inputs, inside Adam"
     )
-    alpha_scale: NotNegative = setting(1e-3, "NAS-Bench-1Shot1: deviation of their first values")
+    alpha_scale: NotNegative = setting(
+        1e-3, "NAS-Bench-1Shot1: deviation of the initial alphas of inputs"
+    )

@@ -20,7 +20,7 @@ from harness.supernets.spaces import AnySupernetSpace, EdgeSite, SupernetOptions
 from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, TrainerMethod
 
 _BETAS = (0.5, 0.999)
-"""DARTS's, for alphas of inputs."""
+"""DARTS's momentum decays of Adam, for alphas of inputs."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class _Seen:
     images: int = 0
 
     def add(self, attention: Attention) -> None:
-        """Take in a batch."""
+        """Add a batch."""
         for name, rows in attention.items():
             sums = rows.sum(0)
             self.total[name] = self.total[name] + sums if name in self.total else sums
@@ -41,10 +41,10 @@ class _Seen:
 class ItNasTrainer(SupernetTrainer):
     """A lite transformer on every mixed edge of every cell joins its candidates (Eq. 5).
 
-    There is no architecture parameter and no architecture step; the transformers are weights of
-    the supernet. Scores while training goes on are the mean attention over the training images of
-    the epoch, which costs nothing; the selector ``indicator`` measures on the validation split, as
-    published. NAS-Bench-1Shot1's choices of inputs are no operations; they keep DARTS's alpha.
+    The transformers are weights of the supernet, in place of architecture parameters and their
+    steps. During training, scores are the mean attention over the epoch's training images, at no
+    cost; the selector ``indicator`` measures on the validation split, as published.
+    NAS-Bench-1Shot1's choices of inputs are not operations; they keep DARTS's alpha.
     """
 
     def __init__(self, context: TrainerContext, settings: ItNasSettings) -> None:
@@ -72,11 +72,11 @@ class ItNasTrainer(SupernetTrainer):
         return (self.settings.alpha_scale * normal).requires_grad_()
 
     def alphas(self) -> list[Tensor]:
-        """Those of inputs; none in the spaces that choose operations alone."""
+        """The alphas of inputs; none in spaces that only choose operations."""
         return list(self._inputs.values())
 
     def mixture(self) -> Mixture:
-        """Ones for operations: what they weigh is the transformers' affair."""
+        """Ones for operations, whose weights the transformers compute."""
         device = self.context.device
         groups = self.supernet.groups
         weights = [
@@ -95,11 +95,11 @@ class ItNasTrainer(SupernetTrainer):
         return self.mixture()
 
     def begin_epoch(self, epoch: int) -> None:
-        """Attention is averaged over one epoch."""
+        """Reset the sums of attention."""
         self._seen = _Seen({})
 
     def architecture_step(self, step: Step) -> None:
-        """Alphas of inputs on a validation batch, where they are to learn from one."""
+        """Update the alphas of inputs, if they are trained on validation batches."""
         if self._input_optimizer is None or self.settings.inputs_trained_on == "train":
             return
         loss = self.loss(step.draw_valid(), self.mixture())
@@ -119,8 +119,9 @@ class ItNasTrainer(SupernetTrainer):
         return loss
 
     def scores(self) -> Scores:
-        """The indicator's mean attention to each candidate over the epoch's training images; as
-        much for each before there were any."""
+        """The indicator's mean attention to each candidate over the epoch's training images.
+
+        Before the first batch it is uniform."""
         found = []
         for group in self.supernet.groups:
             if group.name in self._inputs:
@@ -158,7 +159,7 @@ class ItNasTrainer(SupernetTrainer):
 
 
 def none_can_be_chosen(space: AnySupernetSpace) -> bool:
-    """Whether some architecture of the space holds the operation ``none``."""
+    """Whether some architecture of the space contains the operation ``none``."""
     hoped = [group.columns_of("none").astype(np.float64) for group in space.choice_groups]
     kept = space.one_hot(space.discretise(hoped))
     return any(bool((weights * wanted).any()) for weights, wanted in zip(kept, hoped, strict=True))

@@ -1,4 +1,4 @@
-"""ENAS's controller: a recurrent network that takes an architecture's decisions one by one."""
+"""ENAS's controller: a recurrent network that makes an architecture's decisions one by one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from harness.randomness.on_torch import torch_seeded
 
 _SMALL = ("start", "lstm.weight_ih_l0", "lstm.weight_hh_l0")
 _Choose = Callable[[int, Tensor], Tensor]
-"""From the number of a decision and its logits to the choice, shape (1,)."""
+"""A function of the number of a decision and its logits: the choice, shape (1,)."""
 
 
 class Draw(NamedTuple):
-    """choices: a number for each decision. log_probability, entropy: summed over the decisions,
+    """A draw of the controller.
+
+    choices: a number for each decision. log_probability, entropy: summed over the decisions,
     scalars, nats; gradients flow through the first."""
 
     choices: tuple[int, ...]
@@ -25,13 +27,13 @@ class Draw(NamedTuple):
 
 
 class Controller(nn.Module):
-    """An LSTM whose input is the choice made last; its output gives the odds of the next one.
+    """An LSTM with the last choice as input; its output gives the logits of the next one.
 
     As in AutoDL-Projects (``search_model_enas_utils.py``): logits are divided by the temperature,
     then squashed to ``tanh_constant``. Decisions with equally many choices share their embedding
-    and their output layer; NAS-Bench-201, for which it was published, has only such. The input
-    vector, the first layer's matrices, embeddings and output matrices begin uniform within 0.1,
-    everything else as torch begins it, within 1 / sqrt(width).
+    and their output layer, as all do in NAS-Bench-201, for which it was published. The input
+    vector, the first layer's matrices, embeddings and output matrices start uniform within 0.1,
+    everything else by torch's default, within 1 / sqrt(width).
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Controller(nn.Module):
         self.decisions = tuple(decisions)
         self._tanh_constant, self._temperature = tanh_constant, temperature
         counts = sorted(set(self.decisions))
-        # Modules draw weights from torch's own generator as they are made; these are not kept.
+        # Modules draw weights from torch's own generator when made; these are replaced below.
         with torch_seeded(0):
             self.start = nn.Parameter(torch.empty(1, 1, width))
             self.lstm = nn.LSTM(width, width, layers)
@@ -64,18 +66,18 @@ class Controller(nn.Module):
                 weights.uniform_(-bound, bound, generator=generator)
 
     def draw(self, generator: torch.Generator) -> Draw:
-        """An architecture drawn decision by decision, each knowing those before it."""
+        """An architecture drawn decision by decision, each given those before it."""
         return self._decide(
             lambda number, logits: torch.multinomial(logits.softmax(0), 1, generator=generator)
         )
 
     def greedy(self) -> tuple[int, ...]:
-        """The choices that are likeliest one by one, the first of equals."""
+        """The most likely choices one by one, the first of equals."""
         with torch.no_grad():
             return self._decide(lambda number, logits: logits.argmax().view(1)).choices
 
     def judge(self, choices: Sequence[int]) -> Draw:
-        """The probability of given choices, and the entropy along them."""
+        """The draw with given choices: their log-probability, and the entropy along them."""
         given = torch.tensor(choices, device=self.start.device)
         return self._decide(lambda number, logits: given[number : number + 1])
 

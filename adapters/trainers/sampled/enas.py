@@ -48,26 +48,22 @@ class EnasSettings:
     controller_layers: Depth = setting(2, "layers of the controller's LSTM")
     controller_width: Width = setting(32, "units of each layer, and of its embeddings")
     tanh_constant: Positive = setting(2.5, "bound of the controller's logits")
-    temperature: Temperature = setting(5.0, "what logits are divided by before they are bounded")
+    temperature: Temperature = setting(5.0, "divisor of the logits before they are bounded")
     controller_updates: Whole = setting(
-        50, "the controller's steps after each epoch of the weights"
+        50, "steps of the controller after each epoch of the weights"
     )
-    controller_samples: Count = setting(20, "architectures whose gradients make one of these steps")
+    controller_samples: Count = setting(20, "architectures in each of these steps")
     controller_learning_rate: NotNegative = setting(1e-3, "Adam's learning rate for the controller")
     controller_beta1: Rate = setting(0.0, "Adam's decay of the first moment")
     controller_beta2: Rate = setting(0.999, "Adam's decay of the second moment")
-    controller_epsilon: NotNegative = setting(
-        1e-3, "what Adam adds to the root of the second moment"
-    )
+    controller_epsilon: NotNegative = setting(1e-3, "Adam's epsilon")
     controller_clip: Positive = setting(5.0, "largest norm of the controller's gradient")
-    entropy_weight: EntropyWeight = setting(
-        1e-4, "what the entropy of a draw adds to its reward, a nat"
-    )
-    baseline_momentum: Share = setting(0.99, "momentum of the baseline that rewards are held to")
+    entropy_weight: EntropyWeight = setting(1e-4, "weight of a draw's entropy (nats) in its reward")
+    baseline_momentum: Share = setting(0.99, "momentum of the baseline of rewards")
     baseline_rule: Literal["epoch", "sample"] = setting(
         "epoch",
-        "the baseline before a sample: the mean one of the epoch before, as in the code (epoch), "
-        "or that of the sample before (sample)",
+        "the baseline before a sample: the mean baseline of the epoch before, as in the "
+        "code (epoch), or that of the sample before (sample)",
     )
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"
@@ -75,16 +71,16 @@ class EnasSettings:
 
 
 class EnasTrainer(SupernetTrainer):
-    """Weights follow the controller's draws; after each epoch the controller follows rewards.
+    """Weights are trained on the controller's draws; after each epoch the controller is updated.
 
     Section 2.2 and AutoDL-Projects (``exps/NATS-algos/search-cell.py``). A reward is the accuracy,
-    0 to 1, of a drawn architecture on one validation batch, and a little of the draw's entropy; the
-    baseline takes in a reward before the advantage is computed from both. In the first epoch, with
-    no baseline to take it in, it is the accuracy itself. The rewards' gradient is the policy's
-    alone. Deviation: in the code it flows through the entropy too.
+    0 to 1, of a drawn architecture on one validation batch, plus a little of the draw's entropy;
+    the baseline is updated by a reward before the advantage is computed from both. In the first
+    epoch the baseline is the accuracy itself. The gradient is that of the policy alone. Deviation:
+    in the code it flows through the entropy too.
 
-    ``settled_mixture`` is the controller's greedy architecture. A candidate's score is its share
-    of 100 draws, from a stream that is always the same.
+    The supernet is evaluated with the controller's greedy architecture. A candidate's score is its
+    share of 100 draws, from a fixed stream.
     """
 
     def __init__(self, context: TrainerContext, settings: EnasSettings) -> None:
@@ -120,11 +116,11 @@ class EnasTrainer(SupernetTrainer):
         return one_hot_mixture(space, space.from_decisions(choices), self.context.device)
 
     def architecture_step(self, step: Step) -> None:
-        """Only remember where validation batches come from: the controller waits for the end."""
+        """Remember the source of validation batches for the controller's steps in ``end_epoch``."""
         self._draw_valid = step.draw_valid
 
     def end_epoch(self, epoch: int) -> None:
-        """The controller's steps; none where a selector trains the weights alone."""
+        """The controller's steps; none while a selector trains only the weights."""
         if self._draw_valid is None:
             return
         baselines = []
@@ -146,13 +142,13 @@ class EnasTrainer(SupernetTrainer):
         self._draw_valid = None
 
     def accuracy(self, drawn: Draw, batch: Batch) -> float:
-        """Of a draw on a batch, 0 to 1; batch norm as when the supernet is evaluated."""
+        """The accuracy of a draw on a batch, 0 to 1; batch norm as in evaluation."""
         mixture = self.constrained(self._alone(drawn.choices))
         found = evaluate(self.supernet, mixture, [batch], batch_statistics=False)
         return found.accuracy / 100
 
     def policy_loss(self, drawn: Draw, accuracy: float) -> tuple[Tensor, float]:
-        """What the controller descends for one draw, and the baseline that it was held to."""
+        """The controller's loss for one draw, and the baseline that it used."""
         given = self.settings
         reward = accuracy + given.entropy_weight * float(drawn.entropy.detach())
         if self.baseline is None:
@@ -214,7 +210,8 @@ TRAINER = TrainerMethod(
             for number in (1, 2, 3)
         },
     },
-    optimises="weights on train along one drawn cell; after each epoch the controller on valid",
-    cost="one pass through one candidate an edge; 1,000 such passes without gradients an epoch",
+    optimises="weights of one drawn cell on train; after each epoch the controller on valid",
+    cost="one pass through one candidate per edge; in each epoch 1,000 such passes without"
+    " gradients",
     memory="that of a single architecture",
 )

@@ -23,7 +23,7 @@ class SetnSettings(AlphaSettings):
     """The settings of AutoDL-Projects; alpha's are those of DARTS."""
 
     order: Literal["first"] = setting(
-        "first", "the validation loss's gradient in alpha, at the present weights"
+        "first", "gradient of the validation loss in alpha, at the current weights"
     )
     track_running_stats: bool = setting(
         False, "batch norm by running statistics when the supernet is evaluated"
@@ -34,10 +34,10 @@ class SetnTrainer(AlphaTrainer):
     """Weights are trained along one uniformly drawn cell, alpha by DARTS's mixture of all.
 
     As in AutoDL-Projects, ``exps/algos/SETN.py``: alpha, the paper's template network, learns on
-    validation batches which cells do well, and the selector draws from it. The weights do not know
-    alpha. Deviations: there each step trains weights first, here alpha comes first; there the
-    selection is of the 100 likeliest cells, here of as many different draws, which spaces too
-    large to be listed allow as well (the selector's ``rule`` is ``likeliest`` or ``drawn``).
+    validation batches which cells are good, and the selector draws from it. Alpha has no influence
+    on the weights. Deviations: alpha is updated before the weights, there after them; the selection
+    is of 100 different draws, there of the 100 likeliest cells (the selector's ``rule`` is
+    ``likeliest`` or ``drawn``), because large spaces cannot be listed.
     """
 
     def mixture(self) -> Mixture:
@@ -62,7 +62,7 @@ TRAINER = TrainerMethod(
     ragged_rows=True,
     options=_options,
     frame={"nas-bench-201": {"epochs": 250, "weight_decay": 5e-4, "nesterov": True}},
-    optimises="weights on train along one drawn cell, alpha on valid, in turn",
-    cost="one pass through one candidate an edge, one through all",
+    optimises="weights of one drawn cell on train, alpha on valid, in turn",
+    cost="one pass through one candidate per edge, one through all",
     memory="that of DARTS, in the architecture step",
 )

@@ -18,23 +18,21 @@ from harness.supernets.trainers import SupernetTrainer, TrainerContext, TrainerM
 
 @dataclass(frozen=True)
 class SinglePathSettings:
-    """How architectures are drawn and normalised."""
+    """The draws of architectures, and batch norm."""
 
     track_running_stats: bool = setting(
         False,
         "batch norm by running statistics when the supernet is evaluated; published rows of RSPS "
         "on NAS-Bench-201 differ by this flag",
     )
-    redraw_empty: bool = setting(
-        True, "draw again where a node of the cell would get nothing but `none`"
-    )
+    redraw_empty: bool = setting(True, "draw again if a node of the cell has only `none` as input")
 
 
 class SinglePathTrainer(SupernetTrainer):
     """Each step trains the shared weights along one uniformly drawn architecture.
 
-    The same cell is used wherever its type occurs. There is nothing to rank candidates by: scores
-    are uniform, and a selector that samples architectures finds the answer.
+    All cells of a type are the same. Candidates are not ranked: scores are uniform, and a selector
+    that samples architectures finds the answer.
     """
 
     def __init__(self, context: TrainerContext, settings: SinglePathSettings) -> None:
@@ -49,7 +47,7 @@ class SinglePathTrainer(SupernetTrainer):
         return one_hot_mixture(space, architecture, context.device)
 
     def settled_mixture(self) -> Mixture:
-        """All candidates with equal weights: no architecture stands out yet."""
+        """All candidates with equal weights."""
         device = self.context.device
         return Mixture(tuple(uniform(group, group.keep, device) for group in self.supernet.groups))
 
@@ -61,11 +59,11 @@ class SinglePathTrainer(SupernetTrainer):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """There is none besides the weights."""
+        """There is no state besides the weights."""
 
 
 def _starves(space: AnySupernetSpace, architecture: Any) -> bool:
-    """Whether some node is fed by `none` alone."""
+    """Whether some node has only `none` as input."""
     for group, weights in zip(space.choice_groups, space.one_hot(architecture), strict=True):
         if group.kind != "operation":
             continue
@@ -83,7 +81,7 @@ def _options(space: AnySupernetSpace, settings: SinglePathSettings) -> SupernetO
 
 
 TRAINER = TrainerMethod(
-    summary="A uniformly drawn architecture each step (RSPS, SPOS)",
+    summary="A uniformly drawn architecture in each step (RSPS, SPOS)",
     source="Li and Talwalkar, Random Search and Reproducibility for NAS, UAI 2019; "
     "Guo et al., Single Path One-Shot NAS, ECCV 2020",
     settings=SinglePathSettings,
@@ -95,7 +93,7 @@ TRAINER = TrainerMethod(
         "nas-bench-201": {"epochs": 100, "weight_decay": 5e-4, "nesterov": True},
         **{f"nas-bench-1shot1-{number}": {"batch": 64, "clip": 0.25} for number in (1, 2, 3)},
     },
-    optimises="weights on train, one random architecture a step",
-    cost="one pass through one candidate an edge",
+    optimises="weights of one random architecture in each step, on train",
+    cost="one pass through one candidate per edge",
     memory="that of a single architecture",
 )

@@ -18,22 +18,22 @@ from harness.supernets.trainers import Step, SupernetTrainer, TrainerContext, Tr
 
 @dataclass(frozen=True)
 class UntrainedSettings:
-    """How the supernet is made."""
+    """The options of the supernet."""
 
     track_running_stats: bool = setting(
-        True, "batch norms keep running statistics, which are those of the start"
+        True, "whether batch norms keep their initial running statistics"
     )
 
 
 class UntrainedTrainer(SupernetTrainer):
-    """No step is ever taken; all candidates of a row weigh the same."""
+    """No training step; all candidates of a row have the same weight."""
 
     def __init__(self, context: TrainerContext, settings: UntrainedSettings) -> None:
         super().__init__(context)
         self.settings = settings
 
     def weight_step(self, step: Step) -> float:
-        """Raises NotApplicable: a selector that tunes wants a trained supernet."""
+        """Raises NotApplicable: selectors that tune need a trained supernet."""
         raise NotApplicable(
             "an untrained supernet is not tuned either; give the selector tuning-epochs 0"
         )
@@ -42,12 +42,12 @@ class UntrainedTrainer(SupernetTrainer):
         return self.settled_mixture()
 
     def settled_mixture(self) -> Mixture:
-        """One over the number of candidates, as the softmax of equal architecture parameters."""
+        """The uniform mixture."""
         device = self.context.device
         return Mixture(tuple(uniform(group, 1, device) for group in self.supernet.groups))
 
     def scores(self) -> Scores:
-        """All the same."""
+        """Uniform scores."""
         groups = self.context.space.choice_groups
         return only_present(groups, [np.zeros(group.shape) for group in groups])
 
@@ -55,7 +55,7 @@ class UntrainedTrainer(SupernetTrainer):
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """There is none."""
+        """There is no state."""
 
 
 def _options(space: AnySupernetSpace, settings: UntrainedSettings) -> SupernetOptions:
@@ -63,7 +63,7 @@ def _options(space: AnySupernetSpace, settings: UntrainedSettings) -> SupernetOp
 
 
 TRAINER = TrainerMethod(
-    summary="No training at all: the supernet as it was initialised",
+    summary="No training: the supernet as initialised",
     source="the starting point of training-free selection, such as Zero-Cost-PT",
     settings=UntrainedSettings,
     create=UntrainedTrainer,

@@ -1,4 +1,4 @@
-"""Saliency maps: which pixels a network's answer hangs on, as SANAS's second level finds them.
+"""Saliency maps of SANAS's second level: how much a network's answer depends on each pixel.
 
 A map has the shape of the images. Perturbations are meant in pixels, black 0 and white 1.
 """
@@ -23,28 +23,28 @@ Logits = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How maps are found; the defaults follow SANAS as far as its paper says anything."""
+    """The computation of maps; the defaults are SANAS's, as far as its paper gives them."""
 
     saliency: Literal["adversarial", "integrated-gradients", "smoothgrad"] = setting(
         "adversarial",
-        "what a map is: the perturbation of an attack (Eq. 2), or integrated gradients or "
+        "kind of map: the perturbation of an attack (Eq. 2), or integrated gradients or "
         "SmoothGrad (Table 5), scaled in each image to a largest magnitude of epsilon",
     )
     epsilon: Positive = setting(0.03, "bound of each pixel's perturbation; black is 0, white 1")
     start: Literal["uniform", "zero"] = setting(
         "uniform",
-        "where an attack begins: uniform within the bound, or at zero, where the gradient against "
-        "the own prediction vanishes, so that it needs the label as target",
+        "start of an attack: uniform within the bound, or zero, which needs the label as "
+        "target, because the gradient against the own prediction vanishes there",
     )
     target: Literal["prediction", "label"] = setting(
         "prediction",
-        "what the perturbed image's prediction is to depart from: that of the image (the paper), "
-        "or the true label (Betty)",
+        "distribution that the attack moves the prediction away from: the image's own "
+        "prediction (the paper), or the true label (Betty)",
     )
-    steps: Count = setting(1, "steps of an attack; PGD takes 7")
+    steps: Count = setting(1, "steps of an attack; 7 for PGD")
     step: Literal["gradient", "sign"] = setting(
         "gradient",
-        "a plain step along the gradient (the paper), or along its sign (PGD)",
+        "step along the gradient (the paper), or along its sign (PGD)",
     )
     step_size: NotNegative = setting(
         1.0, "factor of the gradient, or length of a sign step in pixels; not published"
@@ -55,7 +55,7 @@ class MapSettings:
     noise: NotNegative = setting(0.15, "deviation of SmoothGrad's noise, in pixels; not published")
 
     def check_together(self) -> None:
-        """Raises HarnessError for an attack that could never leave its start."""
+        """Raises HarnessError for an attack that cannot leave its start."""
         if self.start == "zero" and self.target == "prediction":
             raise HarnessError(
                 "start zero never moves: the gradient of the cross-entropy with the own prediction "
@@ -65,9 +65,9 @@ class MapSettings:
 
 @dataclass(frozen=True)
 class PixelRange:
-    """Black and white as images have them, each of shape (channels, 1, 1).
+    """The images' values of black and white, each of shape (channels, 1, 1).
 
-    Without bounds, where the range is not known, a pixel's unit is the images' own.
+    Without bounds, if the range is unknown, a pixel's unit is the images' own.
     """
 
     black: Tensor
@@ -76,7 +76,7 @@ class PixelRange:
 
     @classmethod
     def of(cls, known: tuple[Tensor, Tensor] | None, device: torch.device) -> PixelRange:
-        """By what a TrainerContext knows of its images."""
+        """The pixel range of a TrainerContext."""
         if known is None:
             unit = torch.ones((1, 1, 1), device=device)
             return cls(torch.zeros_like(unit), unit, bounded=False)
@@ -87,7 +87,7 @@ class PixelRange:
         return images + change * (self.white - self.black)
 
     def perturbed(self, images: Tensor, change: Tensor) -> Tensor:
-        """The same, within black and white."""
+        """Images with a change added, clamped to black and white."""
         moved = self.moved(images, change)
         if not self.bounded:
             return moved
@@ -96,7 +96,7 @@ class PixelRange:
 
 @dataclass(frozen=True)
 class Mapper:
-    """What maps are made with. generator: of the start and of noise, on the images' device."""
+    """The computation of maps. generator: of starts and noise, on the images' device."""
 
     pixels: PixelRange
     settings: Any
@@ -108,7 +108,7 @@ class Mapper:
         return found.detach()
 
     def aim(self, logits: Logits, batch: Batch) -> Tensor:
-        """The distribution over classes that a perturbation is to depart from, without a graph."""
+        """The distribution over classes that a perturbation should change, without a graph."""
         with torch.no_grad():
             clean = logits(batch.images)
         if self.settings.target == "label":
@@ -116,17 +116,17 @@ class Mapper:
         return torch.softmax(clean, dim=1)
 
     def start(self, images: Tensor) -> Tensor:
-        """A perturbation to begin with."""
+        """The initial perturbation."""
         if self.settings.start == "zero":
             return torch.zeros_like(images)
         bound = self.settings.epsilon
         return torch.empty_like(images).uniform_(-bound, bound, generator=self.generator)
 
     def ascended(self, objective: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """A perturbation after the settings' steps uphill, each held within the bound.
+        """A perturbation after the settings' ascent steps, each kept within the bound.
 
-        objective: a scalar of the perturbation, summed over images, so that one does not weigh
-        less in a larger batch.
+        objective: a scalar of the perturbation, summed over images, so that an image's weight does
+        not depend on the batch size.
         """
         given, found = self.settings, self.start(images)
         for _ in range(given.steps):
@@ -163,7 +163,7 @@ class Mapper:
         return self._bounded(self._mean_gradient(logits, batch, points))
 
     def _mean_gradient(self, logits: Logits, batch: Batch, points: list[Tensor]) -> Tensor:
-        """Of the logit of each image's class, predicted or true, averaged over points."""
+        """The gradient of the logit of each image's class, averaged over points."""
         classes = self.aim(logits, batch).argmax(dim=1, keepdim=True)
         total = torch.zeros_like(batch.images)
         for point in points:
@@ -173,7 +173,7 @@ class Mapper:
         return total / len(points)
 
     def _bounded(self, found: Tensor) -> Tensor:
-        """Scaled in each image to a largest magnitude of epsilon; all zeros stay so."""
+        """Maps scaled in each image to a largest magnitude of epsilon; zero maps stay zero."""
         peak = found.abs().amax(dim=(1, 2, 3), keepdim=True)
         scale = self.settings.epsilon / peak.clamp_min(torch.finfo(found.dtype).tiny)
         return torch.where(peak > 0, found * scale, found)
@@ -192,9 +192,9 @@ _KINDS: dict[str, Callable[[Mapper, Logits, Batch], Tensor]] = {
 
 
 def reweighted(images: Tensor, found: Tensor, how: str, pixels: PixelRange) -> Tensor:
-    """What the second network sees of images and their maps (Table 4).
+    """The second network's input, from images and their maps (Table 4).
 
-    ``product`` and ``absolute`` multiply the images as they are, normalised; ``addition`` adds in
+    ``product`` and ``absolute`` multiply the normalised images; ``addition`` adds in
     pixels; ``concatenation`` has twice the channels; ``none`` leaves the images alone.
     """
     if how == "product":

@@ -1,4 +1,4 @@
-"""SANAS over four base trainers, and how it is put over any other."""
+"""SANAS over four base trainers, and a function that builds it over any other."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
     """SANAS with alpha, mixtures, supernet, frame and settings of another trainer.
 
     name: the base's in running text. Raises NotApplicable for a base that does not train alpha by
-    gradients, which is what ``AlphaTrainer`` and its kin do.
+    gradients, as subclasses of ``AlphaTrainer`` do.
     """
     trainer = base.create
     if not isinstance(trainer, type) or not issubclass(trainer, AlphaTrainer):
         raise NotApplicable(f"SANAS needs a base that trains alpha by gradients; {name} does not")
 
     def check_together(settings: Any) -> None:
-        """Those of SANAS, then those of the base."""
+        """The checks of SANAS, then those of the base."""
         SanasSettings.check_together(settings)
         check = getattr(base.settings, "check_together", None)
         if check is not None:
@@ -56,8 +56,8 @@ def over(base: TrainerMethod, name: str) -> TrainerMethod:
         check=base.check,
         frame=base.frame,
         optimises="weights on train, second weights on reweighted train, alpha on valid by both",
-        cost="the base's pass of the weights; of three batches one is mapped (three passes) and "
-        "trains the second network, of five one trains alpha, by both networks",
+        cost="the base's pass of the weights; every third batch three passes for maps and a "
+        "step of the second network, every fifth batch a step of alpha by both networks",
         memory="weights of two networks; activations of one",
         version=_VERSION + base.version - 1,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SecondNetwork:
     """A supernet of the same design with an SGD of the same frame.
 
-    It has what ``unrolled_gradient`` asks of a trainer; mixtures and alpha are the first's.
+    It can be given to ``unrolled_gradient``; mixtures and alpha are the first network's.
     """
 
     def __init__(self, first: AlphaTrainer, supernet: Supernet) -> None:
@@ -28,22 +28,22 @@ class SecondNetwork:
         self.begin(supernet)
 
     def begin(self, supernet: Supernet) -> None:
-        """Go on with another supernet, fresh momentum included."""
+        """Continue with another supernet and fresh momentum."""
         context = self._first.context
         self.supernet = placed(supernet, context.device)
         self.supernet.train()
         self.optimizer = sgd(self.supernet.parameters(), context.frame)
 
     def alphas(self) -> list[Tensor]:
-        """The first network's."""
+        """The first network's alpha."""
         return self._first.alphas()
 
     def mixture(self) -> Mixture:
-        """By the first network's rule."""
+        """The mixture by the first network's rule."""
         return self._first.mixture()
 
     def constrained(self, mixture: Mixture) -> Mixture:
-        """Under the first network's constraint."""
+        """The mixture under the first network's constraint."""
         return self._first.constrained(mixture)
 
     def loss(self, batch: Batch, mixture: Mixture) -> Tensor:
@@ -60,7 +60,7 @@ class SecondNetwork:
         return float(loss.detach())
 
     def apply(self, learning_rate: float) -> None:
-        """Clip the gradient that is there as the frame says, and take the optimiser's step."""
+        """Clip the current gradient as the frame says, and take the optimiser's step."""
         clip_gradient(self.supernet.parameters(), self._first.context.frame.clip)
         set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
@@ -73,6 +73,6 @@ class SecondNetwork:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of ``state_dict``."""
+        """Load the state of ``state_dict``."""
         self.supernet.load_state_dict(state["supernet"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,4 +1,4 @@
-"""SANAS: four levels, the weights, the maps, second weights on reweighted images, and alpha."""
+"""SANAS's four levels: weights, maps, second weights on reweighted images, and alpha."""
 
 from __future__ import annotations
 
@@ -26,28 +26,18 @@ from harness.supernets.trainers import Step, TrainerContext, TrainerMethod
 
 
 class SanasTrainer(AlphaTrainer):
-    """SANAS over a trainer of alpha, whose mixtures, stages and rules it keeps (Section 3.1).
+    """SANAS over a trainer of alpha, with the base's mixtures, stages and rules (Section 3.1).
 
-    The first weights are the base's. Every third batch the present first network makes maps of the
-    batch, and the second network, of the same design and with an SGD of the same frame, takes a
-    step on the reweighted images. Every fifth batch alpha takes a step on the second network's
-    validation loss plus gamma times the first's, on one validation batch. Where intervals coincide,
-    the order is weights, maps, second weights, alpha: a step of alpha is taken at the start of the
-    next batch, and there is one before the first, as in the base. With ``order`` second each
-    network's loss is taken after one more step of it, the maps held fixed.
+    The first network is trained as by the base. Every third batch saliency maps are computed from
+    it, and the second network, of the same design and with an SGD of the same frame, takes a step
+    on the reweighted images. Every fifth batch alpha takes a step on the second network's
+    validation loss plus gamma times the first's. ``docs/sanas.md`` has the order of
+    the steps and the choices that the paper leaves open.
 
-    Maps are made anew each time, by the settled mixture and batch statistics, and leave no trace in
-    the first network. They and the second network's first weights are drawn from streams of their
-    own; only where the base draws its mixtures does the second network take draws from it too, and
-    S4's noise operation draws from the run's stream in the passes of maps too. A progressive base
-    begins its second network anew with each stage.
-
-    Chosen where the paper is silent, or cannot be meant as written: an attack starts at random,
-    since at zero the gradient of Eq. 2 vanishes; it is held within epsilon, and its image between
-    black and white; gradients do not pass through the maps. ``separate`` trains the first network
-    for half of the epochs with alpha at rest, and keeps it from then on. ``multi-task`` lets the
-    maps climb the attack's objective and descend the second network's loss, and both networks
-    descend the sum in one step, every third batch.
+    Maps and the second network's initial weights are drawn from streams of their own. Only a base
+    that draws mixtures gives draws to the second network too, and S4's noise operation draws from
+    the run's stream in the passes of maps. With a progressive base the second network starts anew
+    with each stage.
     """
 
     base: ClassVar[TrainerMethod]
@@ -60,20 +50,20 @@ class SanasTrainer(AlphaTrainer):
         self.second = SecondNetwork(self, self._another_supernet())
 
     def _stream(self, *parts: str | int) -> torch.Generator:
-        """A generator that depends on the run's, and takes nothing from it."""
+        """A generator named by the run's, which stays unchanged."""
         generator = self.context.generator
         seed = stream(generator.initial_seed(), "sanas", *parts).integers(2**63)
         return torch.Generator(self.context.device).manual_seed(int(seed))
 
     def design(self) -> tuple[NetworkShape, SupernetOptions]:
-        """What the base's present supernet was made with."""
+        """The options of the base's current supernet."""
         if isinstance(self, StagedTrainer):
             made = self.stage_supernet(self.stage)
             return made.shape, replace(made.options, candidates=self.candidates)
         return self.context.shape, self.base.options(self.context.space, self.settings)
 
     def _another_supernet(self) -> Supernet:
-        """The second network's, freshly initialised."""
+        """The second network's supernet, freshly initialised."""
         shape, options = self.design()
         if self.settings.reweighting == "concatenation":
             shape = replace(shape, in_channels=2 * shape.in_channels)
@@ -101,7 +91,7 @@ class SanasTrainer(AlphaTrainer):
             super().architecture_step(step)
 
     def validation_gradients(self, step: Step, valid: Batch) -> Sequence[Tensor | None]:
-        """Of the weighted sum of both networks' validation losses (Eq. 4)."""
+        """The gradient of the weighted sum of both networks' validation losses (Eq. 4)."""
         given = self.settings
         parts: list[tuple[float, Sequence[Tensor | None]]] = []
         if given.gamma and self._first_fixed(step):
@@ -165,35 +155,35 @@ class SanasTrainer(AlphaTrainer):
         return float(first.detach())
 
     def _first_alone(self, step: Step) -> bool:
-        """Whether the first network is trained and nothing else is."""
+        """Whether only the first network is trained."""
         return self.settings.optimisation == "separate" and not self._first_fixed(step)
 
     def _first_fixed(self, step: Step) -> bool:
-        """Whether the first network is no longer trained."""
+        """Whether the first network's training has ended."""
         given = self.settings
         begins = given.separate_share * self.context.frame.epochs
         return bool(given.optimisation == "separate" and step.epoch >= begins)
 
     def logits(self, images: Tensor) -> Tensor:
-        """By the first network and the settled mixture."""
+        """The first network's logits with the settled mixture."""
         found: Tensor = self.supernet(images, self.constrained(self.settled_mixture()))
         return found
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """The first network by batch statistics, without dropout and without a trace."""
+        """Within, the first network uses batch statistics without dropout; restored afterwards."""
         return undisturbed(self.supernet, batch_statistics=True)
 
     def mapper(self) -> Mapper:
-        """What makes maps by the settings and the streams of this epoch."""
+        """The computation of maps by the settings and the streams of this epoch."""
         return Mapper(self.pixels, self.settings, self._generator)
 
     def maps(self, batch: Batch) -> Tensor:
-        """The map of each image by the first network as it is, of the images' shape."""
+        """The map of each image by the current first network, of the images' shape."""
         with self.undisturbed():
             return self.mapper().maps(self.logits, batch)
 
     def reweighted(self, batch: Batch) -> Batch:
-        """The batch as the second network is trained on it."""
+        """The reweighted batch of the second network."""
         if self.settings.reweighting == "none":
             return batch
         return self._with(batch, self.maps(batch))
@@ -218,7 +208,7 @@ class SanasTrainer(AlphaTrainer):
 def _weighted_sum(
     alphas: Sequence[Tensor], parts: Sequence[tuple[float, Sequence[Tensor | None]]]
 ) -> list[Tensor | None]:
-    """Term by term; None where no part has a gradient."""
+    """The weighted sum of gradients, term by term; None if all are missing."""
     found: list[Tensor | None] = [None] * len(alphas)
     for weight, gradients in parts:
         for place, gradient in enumerate(gradients):
