@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from adapters.spaces.darts import DARTS, S4, Genotype, published
 from adapters.spaces.darts.networks import DartsCell, build_network
@@ -90,6 +90,39 @@ def test_drop_path_leaves_identities() -> None:
     kept = cell(images, images)
     cell.drop_path = 0.5
     torch.testing.assert_close(cell(images, images), kept)
+
+
+@pytest.mark.parametrize("reduction", [False, True])
+def test_drop_path_drops_each_input_image_by_image_and_scales_up_the_rest(reduction: bool) -> None:
+    """All inputs but identities; the skip connections of a reduction cell are none at stride 2."""
+    inputs = (
+        *(("skip_connect", 0), ("sep_conv_3x3", 1)),
+        *(("max_pool_3x3", 0), ("skip_connect", 2)),
+        *(("skip_connect", 1), ("dil_conv_5x5", 3)),
+        *(("sep_conv_5x5", 2), ("avg_pool_3x3", 4)),
+    )
+    size = 4 if reduction else 8
+    cell = DartsCell(Genotype(inputs, inputs), CellPlace(0, 8, 8, 8, reduction, False, size))
+    for module in cell.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()  # Each image by itself.
+    images = torch.randn(6, 8, 8, 8)
+    cell.drop_path, cell.generator = 0.4, torch.Generator().manual_seed(1)
+    found = cell(images, images)
+    generator = torch.Generator().manual_seed(1)
+    nodes = [cell.older(images), cell.newer(images)]
+    for first in range(0, 8, 2):
+        summed = torch.zeros(())
+        for place in (first, first + 1):
+            name, source = inputs[place]
+            output = cell.operations[place](nodes[source])
+            if name != "skip_connect" or (reduction and source < 2):
+                drawn = torch.rand((6, 1, 1, 1), generator=generator)
+                output = torch.where(drawn < 0.4, 0.0, output / 0.6)
+            summed = summed + output
+        nodes.append(summed)
+    torch.testing.assert_close(found, torch.cat(nodes[2:], 1))
+    assert not torch.allclose(found, cell.eval()(images, images))
 
 
 def test_drop_path_is_drawn_from_the_generator_while_training() -> None:
